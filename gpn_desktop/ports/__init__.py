@@ -1,0 +1,1 @@
+"""What the inside needs from the outside, as protocols owned by the inside. Domain types only."""

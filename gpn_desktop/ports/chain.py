@@ -1,0 +1,362 @@
+"""The EVM chain and the settlement contract, as the services need them.
+
+Reads are pinned to a block where a rule of the protocol depends on them, so that all nodes agree. Every
+transaction is an *intent* with a name of its own: submitting an intent that was submitted before, also by an
+earlier run of the node, never sends a second transaction for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from gpn_desktop.core.messages import Signed
+from gpn_desktop.core.types import (
+    Address,
+    Domain,
+    Gwei,
+    Hash32,
+    Request,
+    Role,
+    Signature,
+    Snapshot,
+    Vote,
+    Wei,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``time`` in Unix seconds."""
+
+    number: int
+    hash: Hash32
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractParams:
+    """The contract's immutables. Durations in seconds, shares in basis points."""
+
+    window: int
+    settle_grace: int
+    max_lifetime: int
+    unbond: int
+    min_stake: Wei
+    min_reward: Gwei
+    prover_bps: int
+    inclusion_bps: int
+    verifier_bps: int
+    settle_delay: int
+    tip: Gwei
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerInfo:
+    """A registered consumer. ``exit_at`` is 0 unless it is leaving; ``snapshot_id`` is the newest."""
+
+    address: Address
+    image_name: str
+    image_digest: Hash32
+    balance: Gwei
+    nonce_base: int
+    nonce_window: int  # bit i set: nonce_base + i is used
+    exit_at: int
+    snapshot_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProverInfo:
+    """A registered operator; ``member_id`` is never re-used. ``unbond_at`` is 0 unless it is leaving."""
+
+    address: Address
+    member_id: int
+    payout: Address
+    stake: Wei
+    unbond_at: int
+    slashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeatVote:
+    seat: int
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementEntry:
+    """One verified request as ``settle`` takes it: votes in strictly increasing seat order, all valid."""
+
+    request: Signed[Request]
+    vote: Vote
+    votes: tuple[SeatVote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRecord:
+    """One request of a settlement on chain, as its event carries it; ``counted`` is a bitmap of seats."""
+
+    request_id: Hash32
+    vote_digest: Hash32
+    consumer: Address
+    snapshot_id: int
+    prover_seat: int
+    reward: Gwei
+    counted: int
+    raw: bytes  # the packed record, needed verbatim by extend, supersede and finalize
+
+
+# What a node can ask the contract to do -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterProver:
+    payout: Address
+    stake: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterConsumer:
+    image_name: str
+    image_digest: Hash32
+    deposit: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    consumer: Address
+    amount: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    consumer: Address
+    image_digest: Hash32
+    roles: Role
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    consumer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    entries: tuple[SettlementEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Add votes to record ``index`` of the batch kept under ``key``."""
+
+    key: Hash32
+    finalize_at: int
+    records: bytes
+    index: int
+    votes: tuple[SeatVote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    key: Hash32
+    finalize_at: int
+    records: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawRewards:
+    member_id: int
+
+
+Call = (
+    RegisterProver
+    | RegisterConsumer
+    | Deposit
+    | Commit
+    | TakeSnapshot
+    | Settle
+    | Extend
+    | Finalize
+    | WithdrawRewards
+)
+
+
+class TxState(Enum):
+    SIGNED = "signed"
+    SENT = "sent"
+    MINED = "mined"
+    REVERTED = "reverted"
+
+
+@dataclass(frozen=True, slots=True)
+class TxRecord:
+    """A transaction in the journal. ``raw`` is the signed transaction, kept so that it can be sent again."""
+
+    intent: str
+    nonce: int
+    hash: Hash32
+    raw: bytes
+    state: TxState
+    block: int = 0
+    gas_used: int = 0
+    fee: int = 0  # wei
+    error: str = ""
+
+
+class TxJournal(Protocol):
+    """The journal of transactions, kept by the store: written before a transaction leaves."""
+
+    async def tx_by_intent(self, intent: str) -> TxRecord | None: ...
+
+    async def put_tx(self, record: TxRecord) -> None: ...
+
+    async def pending_txs(self) -> list[TxRecord]:
+        """Signed or sent, not yet mined, by nonce."""
+        ...
+
+
+# What the chain tells -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewHead:
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Reorged:
+    """Everything told about blocks from ``first_number`` on is void; what holds is told again."""
+
+    first_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    key: Hash32
+    submitter: Address
+    finalize_at: int
+    records: tuple[SettlementRecord, ...]
+    raw_records: bytes
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    key: Hash32
+    index: int
+    counted: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Finalized:
+    key: Hash32
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class RewardsWithdrawn:
+    member_id: int
+    payout: Address
+    amount: Wei
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    consumer: Address
+    snapshot_id: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerChanged:
+    consumer: Address
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class LatestProof:
+    consumer: Address
+    proof_hash: Hash32
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ChainDown:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainUp:
+    block: Block
+
+
+ChainEvent = (
+    NewHead
+    | Reorged
+    | Settled
+    | Extended
+    | Finalized
+    | RewardsWithdrawn
+    | SnapshotTaken
+    | ConsumerChanged
+    | LatestProof
+    | ChainDown
+    | ChainUp
+)
+
+
+class Chain(Protocol):
+    domain: Domain
+
+    async def start(self, from_block: int) -> None:
+        """Connect, check chain id and contract, subscribe; events from ``from_block`` on are delivered.
+
+        Raises:
+            ChainUnreachable, WrongChain, ContractMissing
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+    def events(self) -> AsyncIterator[ChainEvent]:
+        """Every event once per branch of the chain, in chain order, through reconnects and reorgs."""
+        ...
+
+    async def params(self) -> ContractParams: ...
+
+    async def head(self) -> Block: ...
+
+    async def block(self, number: int) -> Block | None:
+        """None while the chain has not reached it."""
+        ...
+
+    async def balance(self, account: Address) -> Wei: ...
+
+    async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None: ...
+
+    async def consumers(self) -> list[ConsumerInfo]: ...
+
+    async def prover(self, address: Address) -> ProverInfo | None: ...
+
+    async def snapshot(self, consumer: Address, snapshot_id: int) -> Snapshot | None: ...
+
+    async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
+        """The proof hash of the consumer's last ``LatestProof`` event at or before the block."""
+        ...
+
+    async def rewards(self, member_id: int) -> Gwei:
+        """What a member can withdraw now."""
+        ...
+
+    async def submit(self, intent: str, call: Call) -> TxRecord:
+        """Sign, journal, send and wait until mined; the record of the earlier transaction if there was one.
+
+        Raises:
+            TransactionFailed: reverted or refused; the message names the contract's error.
+            InsufficientFunds, ChainUnreachable
+        """
+        ...
