@@ -1,0 +1,131 @@
+"""What survives a crash: the journal of signed statements, blobs, transactions, settlements, summaries.
+
+A request's state is never stored; it is computed again from the statements about it, by the same core that
+computed it first. So the journal has one form, and a restart cannot disagree with what was signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gpn_desktop.core.messages import PeerMessage, RequestMessage
+from gpn_desktop.core.types import Address, Gwei, Hash32, Wei
+from gpn_desktop.ports.chain import TxJournal
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A statement in the journal. ``cursor`` grows by one per statement; ``own`` if this node signed it."""
+
+    cursor: int
+    request_id: Hash32
+    message: PeerMessage
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One request's summary, for people and for look-ups; times in Unix milliseconds, 0 while unknown."""
+
+    request_id: Hash32
+    ref: str
+    consumer: Address
+    phase: str
+    role: str
+    attempt: int
+    prover: Address | None
+    reward: Gwei
+    earned: Gwei
+    deadline: int
+    received_ms: int
+    verdict_ms: int
+    ended_ms: int
+    proof_hash: Hash32 | None
+    payload_hash: Hash32
+    error: str
+    open: bool
+    gateway: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRow:
+    """A batch on chain with a share of this node in it, until it is finalised and withdrawn."""
+
+    key: Hash32
+    finalize_at: int
+    records: bytes
+    share: Gwei
+    request_ids: tuple[Hash32, ...]
+    finalized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRow:
+    tx: Hash32
+    amount: Wei
+    time_ms: int
+
+
+class Store(TxJournal, Protocol):
+    """Every call is durable when it returns (one SQLite writer thread, WAL, synchronous=FULL).
+
+    Raises of all calls: StoreFull, StoreCorrupt.
+    """
+
+    async def open(self) -> None:
+        """Raises StoreCorrupt, StoreLocked (another process has it), StoreFull."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+    # journal of statements
+    async def keep(self, request_id: Hash32, consumer: Address, message: PeerMessage, own: bool) -> int:
+        """Append a statement and return its cursor; the same statement again returns the first cursor."""
+        ...
+
+    async def kept(self, request_id: Hash32) -> list[Kept]: ...
+
+    async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
+        """Statements about open requests of a consumer after ``cursor``, in order."""
+        ...
+
+    # requests
+    async def put_job(self, row: JobRow) -> None: ...
+
+    async def job(self, request_id: Hash32) -> JobRow | None: ...
+
+    async def jobs_by_ref(self, ref: str) -> list[JobRow]: ...
+
+    async def ref_owner(self, consumer: Address, ref: str) -> Hash32 | None: ...
+
+    async def open_jobs(self) -> list[RequestMessage]:
+        """The requests of all jobs that have not ended, oldest first."""
+        ...
+
+    async def jobs(self, offset: int, limit: int, search: str = "") -> list[JobRow]:
+        """A page of all jobs, newest first."""
+        ...
+
+    async def job_count(self) -> int: ...
+
+    # blobs
+    async def put_blob(self, hash32: Hash32, data: bytes) -> None: ...
+
+    async def blob(self, hash32: Hash32) -> bytes | None: ...
+
+    # settlements and withdrawals
+    async def put_settlement(self, row: SettlementRow) -> None: ...
+
+    async def settlement(self, key: Hash32) -> SettlementRow | None: ...
+
+    async def settlements(self, only_open: bool) -> list[SettlementRow]: ...
+
+    async def put_withdrawal(self, row: WithdrawalRow) -> None: ...
+
+    async def withdrawals(self) -> list[WithdrawalRow]: ...
+
+    # small facts by name (cursors, the last block followed, the last verified proof in testing mode)
+    async def get(self, name: str) -> bytes | None: ...
+
+    async def set(self, name: str, value: bytes) -> None: ...

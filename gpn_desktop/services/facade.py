@@ -1,0 +1,73 @@
+"""The one door of the node for its clients: window, gRPC and command line see this and nothing behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from gpn_desktop.core.types import Domain, Hash32, Request, Wei
+from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
+
+
+class Facade(Protocol):
+    """Every call raises subclasses of GpnError only."""
+
+    domain: Domain
+
+    def view(self) -> NodeView:
+        """The node now; cheap, no I/O."""
+        ...
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call ``changed`` on the node's loop after every change (the caller coalesces); returns the undo."""
+        ...
+
+    async def submit(self, request: Request, signature: bytes, payload: bytes) -> Hash32:
+        """Check, keep and gossip a consumer's request; its id. The same request again gives the same id.
+
+        Raises:
+            RequestRefused: a subclass for each check.
+            NoCommitteePeers: nobody is there to serve it.
+        """
+        ...
+
+    async def submit_legacy(
+        self, ref: str, consumer: str, image: str, data: bytes, signature: bytes
+    ) -> Hash32:
+        """The seed's ComputeProof. LegacyRequestRefused outside of testing mode."""
+        ...
+
+    def watch(self, request_id: Hash32) -> AsyncIterator[JobView]:
+        """The request's state now and after each change, until it has ended; UnknownRequest."""
+        ...
+
+    async def proof(self, wanted: str) -> ProofView:
+        """By the client's own id at this gateway, or by the 0x digest.
+
+        Raises:
+            UnknownRequest, ProofNotReady, RefAmbiguous, RequestEnded
+        """
+        ...
+
+    async def cancel(self, request_id: Hash32, signature: bytes) -> None:
+        """The consumer's signed Cancel; CancelTooLate after t₀."""
+        ...
+
+    async def consumers(self) -> list[ConsumerView]: ...
+
+    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
+        """A page of the history, newest first."""
+        ...
+
+    async def pause(self, paused: bool) -> None:
+        """While paused the node declines its turns at once and goes on verifying."""
+        ...
+
+    async def withdraw(self) -> Wei:
+        """Withdraw all claimable rewards to the payout address; the amount sent, 0 if there was none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Shut the node down in order, within 5 s; idempotent."""
+        ...
