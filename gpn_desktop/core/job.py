@@ -6,7 +6,7 @@ itself except ``mine``, which the journal restores. Settlement follows from ``Ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -100,6 +100,29 @@ def step(job: Job, event: ev.Event, now: Millis) -> Step:
     job, out = _apply(job, event, now)
     job, more = _advance(job, now)
     return job, out + more
+
+
+def replay(job: Job, history: Iterable[tuple[ev.Event, Millis]]) -> Job:
+    """The state after the statements of the journal, as an onlooker sees it, with what is ours put back.
+
+    No effects come out: what was done is in the journal, what was not follows from the next ``step``. A
+    caller that finds ``accepted`` has to see to the settlement.
+    """
+    me = job.mine.address
+    watched = replace(job, mine=Mine(None), interrupted=False)
+    for event, at in history:
+        watched, _ = step(watched, event, at)
+    if me is None:
+        return replace(watched, interrupted=job.interrupted)
+    votes = {k: tally.opinions[me] for k, tally in watched.tallies.items() if me in tally.opinions}
+    mine = Mine(
+        me,
+        announced=any(prover == me for prover, _ in watched.announcements),
+        declined=watched.marks.get(me, Marks()).declined is not None,
+        voted=frozenset(votes),
+        found_valid=next((k for k, cast in votes.items() if cast.signed.message.valid), None),
+    )
+    return replace(watched, mine=mine, interrupted=job.interrupted)
 
 
 def next_wake(job: Job, now: Millis) -> Millis | None:
@@ -203,6 +226,8 @@ def _voted(job: Job, cast: CastVote, now: Millis) -> Step:
     key = (vote.prover, vote.proof_hash)
     tally = job.tallies.get(key, Tally())
     counted = tally.add(cast)
+    if counted is tally:
+        return job, ()
     out: tuple[fx.Effect, ...] = ()
     if voter in counted.equivocators and voter not in tally.equivocators:
         out = (fx.Equivocation(tally.opinions[voter], cast),)

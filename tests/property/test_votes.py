@@ -1,0 +1,76 @@
+"""Verdicts from arbitrary votes: never two that contradict, and never dependent on the order of arrival."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpn_desktop.core import effects as fx
+from gpn_desktop.core import events as ev
+from gpn_desktop.core.job import Job, step
+from tests.unit.core.world import T0, World
+
+WORLDS = {size: World(size=size, quorum=(size - 1) // 2 + 1) for size in (2, 3, 4, 5, 7)}
+
+
+@st.composite
+def elections(draw: st.DrawFn) -> tuple[World, list[ev.Event]]:
+    """Everybody may vote on the proofs of the first two provers, for, against, or both ways."""
+    w = WORLDS[draw(st.sampled_from(sorted(WORLDS)))]
+    events: list[ev.Event] = []
+    for prover in w.order[:2]:
+        events.append(w.announced(prover, proof=bytes(prover)))
+        for voter in w.order:
+            for valid in draw(st.sampled_from([(), (True,), (False,), (True, False)])):
+                events.append(w.voted(voter, prover, valid, proof=bytes(prover)))
+    return w, events
+
+
+def outcome(w: World, events: list[ev.Event]) -> tuple[Job, list[fx.Effect]]:
+    job, effects = step(w.job(None), w.known(), T0)
+    out = list(effects)
+    for event in events:
+        job, more = step(job, event, T0)
+        out += more
+    return job, out
+
+
+@settings(max_examples=60, deadline=None)
+@given(elections())
+def test_a_proof_is_never_accepted_after_it_was_voted_down_by_honest_votes(
+    election: tuple[World, list[ev.Event]],
+) -> None:
+    w, events = election
+    _, out = outcome(w, events)
+    accepted = [e for e in out if isinstance(e, fx.Accept)]
+    down = {(e.prover, e.proof_hash) for e in out if isinstance(e, fx.VotedDown)}
+    assert len(accepted) <= 1
+    for accept in accepted:
+        assert (accept.prover, accept.proof_hash) not in down
+
+
+@settings(max_examples=60, deadline=None)
+@given(elections(), st.randoms(use_true_random=False))
+def test_the_tallies_do_not_depend_on_the_order_of_arrival(
+    election: tuple[World, list[ev.Event]], shuffle: random.Random
+) -> None:
+    w, events = election
+    mixed = list(events)
+    shuffle.shuffle(mixed)
+    first, _ = outcome(w, events)
+    second, _ = outcome(w, mixed)
+    for key, tally in first.tallies.items():
+        assert tally.equivocators == second.tallies[key].equivocators
+        assert set(tally.opinions) == set(second.tallies[key].opinions)
+
+
+@settings(max_examples=60, deadline=None)
+@given(elections(), st.integers(1, 10))
+def test_repeating_everything_changes_nothing(election: tuple[World, list[ev.Event]], times: int) -> None:
+    w, events = election
+    once, out = outcome(w, events)
+    again, more = outcome(w, events * times)
+    assert again.tallies == once.tallies
+    assert [e for e in more if isinstance(e, fx.Accept)] == [e for e in out if isinstance(e, fx.Accept)]
