@@ -72,6 +72,11 @@ class StoreLocked(GpnError):
     remedy = "Another node uses this data folder. Stop it, or choose another data folder."
 
 
+class StoreClosed(GpnError):
+    code = "GPN-1204"
+    remedy = "The node is shutting down; start it again."
+
+
 # 13xx: chain ------------------------------------------------------------------------------------------
 
 

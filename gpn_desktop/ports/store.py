@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
-from gpn_desktop.core.types import Address, Gwei, Hash32, Wei
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei
 from gpn_desktop.ports.chain import TxJournal
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A statement in the journal. ``cursor`` grows by one per statement; ``own`` if this node signed it."""
+    """A statement in the journal. ``cursor`` grows with each statement; ``own`` if this node signed it.
+
+    ``time_ms`` is when it arrived, in chain time: who was late is judged again after a restart.
+    """
 
     cursor: int
     request_id: Hash32
     message: PeerMessage
     own: bool
+    time_ms: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class WithdrawalRow:
 class Store(TxJournal, Protocol):
     """Every call is durable when it returns (one SQLite writer thread, WAL, synchronous=FULL).
 
-    Raises of all calls: StoreFull, StoreCorrupt.
+    Raises of all calls: StoreFull, StoreCorrupt, StoreClosed.
     """
 
     async def open(self) -> None:
@@ -80,14 +84,22 @@ class Store(TxJournal, Protocol):
     async def aclose(self) -> None: ...
 
     # journal of statements
-    async def keep(self, request_id: Hash32, consumer: Address, message: PeerMessage, own: bool) -> int:
+    async def keep(
+        self, request_id: Hash32, consumer: Address, message: PeerMessage, own: bool, time_ms: Millis
+    ) -> int:
         """Append a statement and return its cursor; the same statement again returns the first cursor."""
         ...
 
-    async def kept(self, request_id: Hash32) -> list[Kept]: ...
+    async def kept(self, request_id: Hash32) -> list[Kept]:
+        """All statements about a request, in the order in which they were kept."""
+        ...
 
     async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
-        """Statements about open requests of a consumer after ``cursor``, in order."""
+        """Statements about open requests of a consumer after ``cursor``, in order.
+
+        A request that has no summary yet counts as open, here and in ``open_jobs``: a crash may have come
+        between its journal entry and its summary.
+        """
         ...
 
     # requests

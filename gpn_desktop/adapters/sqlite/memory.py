@@ -1,0 +1,164 @@
+"""The store without a disk, for the simulation, the demo and the tests of the services.
+
+It goes through the same codec as the one on disk: what could not be stored there fails here as well.
+"""
+
+from __future__ import annotations
+
+from gpn_desktop.adapters.sqlite.codec import decode_any, encode
+from gpn_desktop.adapters.sqlite.rows import search_text
+from gpn_desktop.core.errors import StoreClosed
+from gpn_desktop.core.messages import PeerMessage, RequestMessage
+from gpn_desktop.core.types import Address, Hash32, Millis
+from gpn_desktop.ports.chain import TxRecord, TxState
+from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
+
+
+class MemoryStore:
+    """``ports.store.Store`` in this process; closing and opening it again loses nothing."""
+
+    def __init__(self) -> None:
+        self._open = False
+        self._statements: list[tuple[Address, Kept]] = []
+        self._cursors: dict[tuple[Hash32, bytes], int] = {}
+        self._jobs: dict[Hash32, JobRow] = {}
+        self._blobs: dict[Hash32, bytes] = {}
+        self._settlements: dict[Hash32, SettlementRow] = {}
+        self._withdrawals: dict[Hash32, WithdrawalRow] = {}
+        self._txs: dict[str, TxRecord] = {}
+        self._facts: dict[str, bytes] = {}
+
+    async def open(self) -> None:
+        self._open = True
+
+    async def aclose(self) -> None:
+        self._open = False
+
+    def _check(self) -> None:
+        if not self._open:
+            raise StoreClosed("The store is not open.")
+
+    # journal of statements
+
+    async def keep(
+        self, request_id: Hash32, consumer: Address, message: PeerMessage, own: bool, time_ms: Millis
+    ) -> int:
+        self._check()
+        body = encode(message, PeerMessage)
+        known = self._cursors.get((request_id, body))
+        if known is not None:
+            return known
+        cursor = len(self._statements) + 1
+        stored = Kept(cursor, request_id, decode_any(body, PeerMessage), own, time_ms)
+        self._statements.append((consumer, stored))
+        self._cursors[request_id, body] = cursor
+        return cursor
+
+    async def kept(self, request_id: Hash32) -> list[Kept]:
+        self._check()
+        return [kept for _, kept in self._statements if kept.request_id == request_id]
+
+    async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
+        self._check()
+        after = self._statements[cursor:]  # cursors count from 1 without gaps
+        return [k for owner, k in after if owner == consumer and self._is_open(k.request_id)][:limit]
+
+    def _is_open(self, request_id: Hash32) -> bool:
+        job = self._jobs.get(request_id)
+        return job is None or job.open
+
+    # requests
+
+    async def put_job(self, row: JobRow) -> None:
+        self._check()
+        self._jobs[row.request_id] = row
+
+    async def job(self, request_id: Hash32) -> JobRow | None:
+        self._check()
+        return self._jobs.get(request_id)
+
+    async def jobs_by_ref(self, ref: str) -> list[JobRow]:
+        self._check()
+        return [row for row in self._jobs.values() if row.ref == ref]
+
+    async def ref_owner(self, consumer: Address, ref: str) -> Hash32 | None:
+        owners = (row.request_id for row in await self.jobs_by_ref(ref) if row.consumer == consumer)
+        return next(owners, None)
+
+    async def open_jobs(self) -> list[RequestMessage]:
+        self._check()
+        found: dict[Hash32, tuple[int, RequestMessage]] = {}
+        for _, kept in self._statements:
+            if isinstance(kept.message, RequestMessage) and self._is_open(kept.request_id):
+                job = self._jobs.get(kept.request_id)
+                since = job.received_ms if job else kept.time_ms
+                found.setdefault(kept.request_id, (since, kept.message))
+        return [message for _, message in sorted(found.values(), key=lambda entry: entry[0])]
+
+    async def jobs(self, offset: int, limit: int, search: str = "") -> list[JobRow]:
+        self._check()
+        words = search.lower().split()
+        found = [row for row in self._jobs.values() if all(word in search_text(row) for word in words)]
+        found.reverse()
+        found.sort(key=lambda row: row.received_ms, reverse=True)
+        return found[offset : offset + limit]
+
+    async def job_count(self) -> int:
+        self._check()
+        return len(self._jobs)
+
+    # blobs
+
+    async def put_blob(self, hash32: Hash32, data: bytes) -> None:
+        self._check()
+        self._blobs[hash32] = bytes(data)
+
+    async def blob(self, hash32: Hash32) -> bytes | None:
+        self._check()
+        return self._blobs.get(hash32)
+
+    # settlements, withdrawals and transactions
+
+    async def put_settlement(self, row: SettlementRow) -> None:
+        self._check()
+        self._settlements[row.key] = row
+
+    async def settlement(self, key: Hash32) -> SettlementRow | None:
+        self._check()
+        return self._settlements.get(key)
+
+    async def settlements(self, only_open: bool) -> list[SettlementRow]:
+        self._check()
+        found = [row for row in self._settlements.values() if not (only_open and row.finalized)]
+        return sorted(found, key=lambda row: (row.finalize_at, row.key))
+
+    async def put_withdrawal(self, row: WithdrawalRow) -> None:
+        self._check()
+        self._withdrawals[row.tx] = row
+
+    async def withdrawals(self) -> list[WithdrawalRow]:
+        self._check()
+        return sorted(self._withdrawals.values(), key=lambda row: (row.time_ms, row.tx))
+
+    async def put_tx(self, record: TxRecord) -> None:
+        self._check()
+        self._txs[record.intent] = record
+
+    async def tx_by_intent(self, intent: str) -> TxRecord | None:
+        self._check()
+        return self._txs.get(intent)
+
+    async def pending_txs(self) -> list[TxRecord]:
+        self._check()
+        pending = [tx for tx in self._txs.values() if tx.state in (TxState.SIGNED, TxState.SENT)]
+        return sorted(pending, key=lambda tx: (tx.nonce, tx.intent))
+
+    # small facts by name
+
+    async def get(self, name: str) -> bytes | None:
+        self._check()
+        return self._facts.get(name)
+
+    async def set(self, name: str, value: bytes) -> None:
+        self._check()
+        self._facts[name] = bytes(value)

@@ -1,0 +1,136 @@
+"""Rows: how domain values lie in the tables. Columns beside a body exist to be searched and sorted by."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from gpn_desktop.adapters.sqlite.codec import decode, decode_any, encode, seal, unseal
+from gpn_desktop.core.messages import PeerMessage, RequestMessage
+from gpn_desktop.core.types import Address, Hash32, Millis, hex0x
+from gpn_desktop.ports.chain import TxRecord, TxState
+from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
+
+T = TypeVar("T")
+Write = Callable[[sqlite3.Connection], None]
+
+OPEN_STATEMENTS: Final = (
+    "SELECT s.cursor, s.request_id, s.consumer, s.own, s.time_ms, s.body FROM statements s "
+    "LEFT JOIN jobs j ON j.request_id = s.request_id WHERE coalesce(j.open, 1) "
+)
+
+
+def search_text(row: JobRow) -> str:
+    """What a search looks through: everything a person may know a request by."""
+    parts = (hex0x(row.request_id), row.ref, hex0x(row.consumer), row.phase, row.role)
+    prover = hex0x(row.prover) if row.prover is not None else ""
+    return " ".join((*parts, prover, row.error)).lower()
+
+
+def keep(
+    request_id: Hash32, consumer: Address, message: PeerMessage, own: bool, time_ms: Millis
+) -> Callable[[sqlite3.Connection], int]:
+    """Append unless the same statement is there; the cursor either way."""
+    body = encode(message, PeerMessage)
+    identity = hashlib.blake2b(body, digest_size=16).digest()
+    sealed = seal(body, request_id, consumer, *_stamp(own, time_ms))
+    is_request = isinstance(message, RequestMessage)
+
+    def write(db: sqlite3.Connection) -> int:
+        db.execute(
+            "INSERT INTO statements (request_id, consumer, is_request, own, time_ms, body, identity) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (request_id, consumer, is_request, own, time_ms, sealed, identity),
+        )
+        found = db.execute(
+            "SELECT cursor FROM statements WHERE request_id = ? AND identity = ?", (request_id, identity)
+        )
+        return int(found.fetchone()[0])
+
+    return write
+
+
+def _stamp(own: int, time_ms: int) -> tuple[bytes, bytes]:
+    return bytes([own]), encode(time_ms, int)
+
+
+def kept(row: tuple[Any, ...]) -> Kept:
+    """A statement from its columns (cursor, request_id, consumer, own, time_ms, body)."""
+    cursor, request_id, consumer, own, time_ms, sealed = row
+    body = unseal(sealed, request_id, consumer, *_stamp(own, time_ms))
+    return Kept(cursor, Hash32(request_id), decode_any(body, PeerMessage), bool(own), Millis(time_ms))
+
+
+def put_job(row: JobRow) -> Write:
+    body = seal(encode(row, JobRow), row.request_id)
+    values = (row.request_id, row.consumer, row.ref, row.received_ms, row.open, search_text(row), body)
+
+    def write(db: sqlite3.Connection) -> None:
+        db.execute(
+            "INSERT INTO jobs (request_id, consumer, ref, received_ms, open, search, body) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (request_id) DO UPDATE SET "
+            "consumer = excluded.consumer, ref = excluded.ref, received_ms = excluded.received_ms, "
+            "open = excluded.open, search = excluded.search, body = excluded.body",
+            values,
+        )
+
+    return write
+
+
+def put_settlement(row: SettlementRow) -> Write:
+    values = (row.key, row.finalize_at, not row.finalized, seal(encode(row, SettlementRow), row.key))
+    return _replace("settlements (key, finalize_at, open, body)", values)
+
+
+def put_withdrawal(row: WithdrawalRow) -> Write:
+    values = (row.tx, row.time_ms, seal(encode(row, WithdrawalRow), row.tx))
+    return _replace("withdrawals (tx, time_ms, body)", values)
+
+
+def put_tx(record: TxRecord) -> Write:
+    pending = record.state in (TxState.SIGNED, TxState.SENT)
+    values = (record.intent, record.nonce, pending, seal(encode(record, TxRecord), record.intent.encode()))
+    return _replace("txs (intent, nonce, pending, body)", values)
+
+
+def put_fact(name: str, value: bytes) -> Write:
+    return _replace("facts (name, body)", (name, seal(value, name.encode())))
+
+
+def put_blob(hash32: Hash32, data: bytes) -> Write:
+    return _replace("blobs.blobs (hash, data)", (hash32, seal(data, hash32)))
+
+
+def _replace(into: str, values: tuple[Any, ...]) -> Write:
+    statement = f"INSERT OR REPLACE INTO {into} VALUES ({', '.join('?' * len(values))})"
+
+    def write(db: sqlite3.Connection) -> None:
+        db.execute(statement, values)
+
+    return write
+
+
+def one(kind: type[T], query: str, key: bytes | str) -> Callable[[sqlite3.Connection], T | None]:
+    """The value that a query for a body by its key finds."""
+
+    def read(db: sqlite3.Connection) -> T | None:
+        found = db.execute(query, (key,)).fetchone()
+        return None if found is None else _open(kind, key, found[0])
+
+    return read
+
+
+def many(kind: type[T], query: str, *values: Any) -> Callable[[sqlite3.Connection], list[T]]:
+    """The values that a query for keys and bodies finds."""
+
+    def read(db: sqlite3.Connection) -> list[T]:
+        return [_open(kind, key, body) for key, body in db.execute(query, values).fetchall()]
+
+    return read
+
+
+def _open(kind: type[T], key: bytes | str, sealed: bytes) -> T:
+    body = unseal(sealed, key.encode() if isinstance(key, str) else key)
+    return body if kind is bytes else decode(body, kind)  # type: ignore[return-value]

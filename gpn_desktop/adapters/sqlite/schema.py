@@ -1,0 +1,126 @@
+"""The database's tables, how a connection to them is opened, and what SQLite's errors mean for people.
+
+Blobs have a file of their own: the check at start-up reads the journal's file in full, and must not have to
+read gigabytes of proofs to find out that the journal is whole. A blob is checked when it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from gpn_desktop.adapters.sqlite.codec import CodecError
+from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull, StoreLocked
+
+VERSION: Final = 1
+
+TABLES: Final = """
+CREATE TABLE statements (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id BLOB NOT NULL,
+    consumer BLOB NOT NULL,
+    is_request INTEGER NOT NULL,
+    own INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    identity BLOB NOT NULL,
+    UNIQUE (request_id, identity)
+);
+CREATE INDEX statements_by_consumer ON statements (consumer, cursor);
+CREATE INDEX statements_of_requests ON statements (request_id, cursor) WHERE is_request;
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id BLOB NOT NULL UNIQUE,
+    consumer BLOB NOT NULL,
+    ref TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    search TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX jobs_by_ref ON jobs (ref, consumer);
+CREATE INDEX jobs_by_time ON jobs (received_ms, number);
+CREATE TABLE settlements (
+    key BLOB PRIMARY KEY, finalize_at INTEGER NOT NULL, open INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE withdrawals (tx BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE txs (
+    intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, pending INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE INDEX txs_pending ON txs (nonce) WHERE pending;
+CREATE TABLE facts (name TEXT PRIMARY KEY, body BLOB NOT NULL);
+"""
+
+_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def blob_path(path: Path) -> Path:
+    """Where the blobs of the store at ``path`` are."""
+    return path.with_name(path.stem + "-blobs" + path.suffix)
+
+
+def translate(error: sqlite3.Error | CodecError | OSError, path: Path) -> GpnError:
+    """What an error of SQLite, of a row's content or of the file system means."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(error, CodecError) or code in _CORRUPT:
+        return StoreCorrupt(f"The database {path} is damaged: {error}.")
+    if code in _LOCKED:
+        return StoreLocked(f"The database {path} is in use by another program.")
+    if isinstance(error, OSError) or code in _FULL:
+        return StoreFull(f"The database {path} cannot be written: {error}.")
+    return StoreCorrupt(f"The database {path} refused an operation: {error}.")
+
+
+def create_private(path: Path) -> None:
+    """Make the file, readable by its owner alone; SQLite gives its companions the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with both files, in WAL mode; every commit is on the disk when it returns."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5, cached_statements=64)
+    try:
+        connection.execute("ATTACH ? AS blobs", (str(blob_path(path)),))
+        for schema in ("main", "blobs"):
+            connection.execute(f"PRAGMA {schema}.journal_mode=WAL")
+            connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+            connection.execute(f"PRAGMA {schema}.journal_size_limit=67108864")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The writer's connection, to a checked database of this version.
+
+    Raises:
+        sqlite3.Error, and StoreCorrupt for what ``quick_check`` finds and for a later version's file.
+    """
+    connection = connect(path)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (verdict,) = connection.execute("PRAGMA main.quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise StoreCorrupt(f"The database {path} is damaged: {verdict}.")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise StoreCorrupt(
+            f"The database {path} was written by a later version of the node.",
+            remedy="Install that version again, or choose another data folder.",
+        )
+    if version == 0:
+        connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    connection.execute("CREATE TABLE IF NOT EXISTS blobs.blobs (hash BLOB PRIMARY KEY, data BLOB NOT NULL)")
