@@ -395,7 +395,8 @@ def can_prove(snapshot: Snapshot, address: Address) -> bool:
 
 
 def _mine(job: Job, **changes: object) -> Job:
-    return replace(job, mine=replace(job.mine, **changes))  # type: ignore[arg-type]
+    mine = replace(job.mine, **changes)  # type: ignore[arg-type]
+    return job if mine == job.mine else replace(job, mine=mine)
 
 
 def _mark(job: Job, prover: Address, mark: Marks) -> Job:

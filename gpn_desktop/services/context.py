@@ -1,0 +1,107 @@
+"""What every service of one node needs: its ports, its options, and one place for tasks and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Role, Wei
+from gpn_desktop.ports.clock import Clock
+from gpn_desktop.ports.network import Network
+from gpn_desktop.ports.runtime import ProverRuntime
+from gpn_desktop.ports.secrets import NodeKey
+from gpn_desktop.ports.store import Store
+
+log = logging.getLogger("gpn")
+
+Emit = Callable[[str, dict[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """What the operator decides. ``serve`` are the consumers whose images this node runs."""
+
+    version: str
+    network: str  # for people: "demo", "testing", or the chain's id
+    payout: Address
+    serve: tuple[Address, ...] = ()
+    roles: Role = Role.PROVE | Role.VERIFY
+    capacity: int = 1  # proofs at a time
+    stake: Wei = Wei(0)  # register and commit with this stake at the start; 0: leave the chain alone
+    min_reward: Gwei = Gwei(0)
+    auto_claim: bool = False
+
+
+def ignore(name: str, fields: dict[str, object]) -> None:
+    """The emitter of nodes that nobody listens to."""
+
+
+@dataclass
+class Context:
+    key: NodeKey
+    domain: Domain
+    options: NodeOptions
+    network: Network
+    runtime: ProverRuntime
+    store: Store
+    clock: Clock
+    emit: Emit = ignore
+    alerts: list[str] = field(default_factory=list)
+    tasks: Tasks = field(default_factory=lambda: Tasks())
+    watchers: set[Callable[[], None]] = field(default_factory=set)
+
+    @property
+    def me(self) -> Address:
+        return self.key.address
+
+    def changed(self) -> None:
+        """Tell every client that the view is another one now."""
+        for watcher in list(self.watchers):
+            watcher()
+
+    def alert(self, text: str) -> None:
+        """Something the operator has to see; the latest 20 are kept."""
+        log.warning("%s", text)
+        if text not in self.alerts:
+            self.alerts = [*self.alerts[-19:], text]
+        self.changed()
+
+
+class Tasks:
+    """Background work of a node: strongly held, its errors seen, all of it ended at shutdown."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        if self.closing:
+            task.cancel()
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, GpnError):
+            log.warning("%s: %s", task.get_name(), error)
+        elif error is not None:
+            log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
+
+    async def aclose(self) -> None:
+        self.closing = True
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def request_tag(request_id: Hash32) -> str:
+    return request_id.hex()[:12]

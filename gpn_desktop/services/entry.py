@@ -1,0 +1,207 @@
+"""One request on this node: the core's state, and what only people and this process need beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from gpn_desktop.core.job import Job, ProofKey
+from gpn_desktop.core.messages import CastVote, RequestMessage
+from gpn_desktop.core.turns import Turn, TurnState
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis
+from gpn_desktop.core.voting import Tally
+from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.views import JobView, Phase, StepView, TurnView, VoteView
+
+ORDINALS = ("1st", "2nd", "3rd")
+
+
+@dataclass
+class Entry:
+    """``settled``: SETTLED or PAID once the chain says so, REFUSED when another request took the nonce."""
+
+    message: RequestMessage
+    job: Job
+    gateway: bool
+    received: Millis
+    received_ms: int
+    late: bool = False
+    settled: Phase | None = None
+    verdict_ms: int = 0
+    ended_ms: int = 0
+    earned: Gwei = Gwei(0)
+    error: str = ""
+    phase: Phase = Phase.WAITING
+    timeline: list[StepView] = field(default_factory=list)
+    unproven: dict[ProofKey, list[CastVote]] = field(default_factory=dict)
+    proofs: dict[Hash32, asyncio.Task[None]] = field(default_factory=dict)
+    present: set[Hash32] = field(default_factory=set)
+    inline: dict[Hash32, bytes] = field(default_factory=dict)
+    proving: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    prove_ms: float | None = None
+    verify_ms: float | None = None
+
+    @property
+    def id(self) -> Hash32:
+        return self.job.request_id
+
+    @property
+    def consumer(self) -> Address:
+        return self.job.request.consumer
+
+    def phase_at(self, now: Millis) -> Phase:
+        job = self.job
+        if self.settled is not None:
+            return self.settled
+        if job.accepted is not None:
+            return Phase.VERIFIED
+        if job.cancelled:
+            return Phase.CANCELLED
+        if job.expired:
+            return Phase.EXPIRED
+        if job.order is None or now < job.order.t0:
+            return Phase.WAITING
+        running = self._current(now)
+        announced = running is not None and any(p == running.prover for p, _ in job.announcements)
+        return Phase.VERIFYING if announced else Phase.PROVING
+
+    def _current(self, now: Millis) -> Turn | None:
+        return next((t for t in self.job.turns(now) if t.state is TurnState.RUNNING), None)
+
+    def attempt_at(self, now: Millis) -> tuple[int, Address | None]:
+        """The attempt that counts now and its prover."""
+        accepted = self.job.accepted
+        if accepted is not None:
+            return self.job.rank(accepted[0]) or 0, accepted[0]
+        running = self._current(now)
+        return (running.rank, running.prover) if running else (0, None)
+
+    def tally(self) -> Tally:
+        """Of the accepted proof, else of the one with the most opinions."""
+        if self.job.accepted is not None:
+            return self.job.tallies.get(self.job.accepted, Tally())
+        return max(self.job.tallies.values(), key=lambda t: len(t.opinions), default=Tally())
+
+    def role(self) -> str:
+        me = self.job.mine.address
+        if me is None:
+            return "Gateway" if self.gateway else "None"
+        rank = self.job.rank(me)
+        credited = self.job.accepted[0] if self.job.accepted else None
+        if rank is not None and (credited == me or (credited is None and self.job.mine.proving)):
+            return f"Prover, {ordinal(rank)}"
+        return "Verifier"
+
+    def row(self, now: Millis) -> JobRow:
+        attempt, prover = self.attempt_at(now)
+        request = self.job.request
+        return JobRow(
+            request_id=self.id,
+            ref=request.details.ref,
+            consumer=request.consumer,
+            phase=self.phase.value,
+            role=self.role(),
+            attempt=attempt,
+            prover=prover,
+            reward=request.reward,
+            earned=self.earned,
+            deadline=request.deadline,
+            received_ms=self.received_ms,
+            verdict_ms=self.verdict_ms,
+            ended_ms=self.ended_ms,
+            proof_hash=self.job.accepted[1] if self.job.accepted else None,
+            payload_hash=request.payload_hash,
+            error=self.error,
+            open=not self.phase.ended and self.phase is not Phase.SETTLED,
+            gateway=self.gateway,
+        )
+
+    def view(self, now: Millis) -> JobView:
+        attempt, prover = self.attempt_at(now)
+        request = self.job.request
+        tally = self.tally()
+        return JobView(
+            request_id=self.id,
+            ref=request.details.ref,
+            consumer=request.consumer,
+            phase=self.phase,
+            role=self.role(),
+            attempt=attempt,
+            prover=prover,
+            reward=request.reward,
+            earned=self.earned,
+            deadline=request.deadline,
+            quorum=request.quorum,
+            valid_votes=tally.count(True),
+            invalid_votes=tally.count(False),
+            committee=len(self.job.snapshot.seats),
+            received_ms=self.received_ms,
+            verdict_ms=self.verdict_ms,
+            proof_hash=self.job.accepted[1] if self.job.accepted else None,
+            seed=self.job.order.seed if self.job.order else None,
+            turns=self._turn_views(now),
+            votes=self._vote_views(),
+            timeline=tuple(self.timeline),
+            error=self.error,
+            prove_ms=self.prove_ms,
+            verify_ms=self.verify_ms,
+        )
+
+    def _turn_views(self, now: Millis) -> tuple[TurnView, ...]:
+        return tuple(
+            TurnView(t.rank, t.prover, t.prover == self.job.mine.address, *self._turn_state(t))
+            for t in self.job.turns(now)
+        )
+
+    def _turn_state(self, turn: Turn) -> tuple[str, Hash32 | None]:
+        hashes = [h for p, h in self.job.announcements if p == turn.prover]
+        proof_hash = hashes[0] if hashes else None
+        accepted = self.job.accepted
+        if accepted is not None and accepted[0] == turn.prover:
+            return "verified", accepted[1]
+        if turn.state is TurnState.RUNNING and not self.job.over:
+            return ("announced" if hashes else "proving"), proof_hash
+        if turn.state in (TurnState.WAITING, TurnState.RUNNING):
+            return ("skipped" if self.job.over else "waiting"), proof_hash
+        return ("timed out" if turn.state is TurnState.UNDECIDED else turn.state.value), proof_hash
+
+    def _vote_views(self) -> tuple[VoteView, ...]:
+        me = self.job.mine.address
+        return tuple(
+            VoteView(voter, vote.prover, vote.proof_hash, vote.attempt, vote.valid, voter == me)
+            for tally in self.job.tallies.values()
+            for voter, vote in ((a, c.signed.message) for a, c in tally.opinions.items())
+        )
+
+
+def ordinal(rank: int) -> str:
+    return ORDINALS[rank] if rank < len(ORDINALS) else f"{rank + 1}th"
+
+
+def view_of_row(row: JobRow) -> JobView:
+    """An old request, of which only the summary is in memory."""
+    return JobView(
+        request_id=row.request_id,
+        ref=row.ref,
+        consumer=row.consumer,
+        phase=Phase(row.phase),
+        role=row.role,
+        attempt=row.attempt,
+        prover=row.prover,
+        reward=row.reward,
+        earned=row.earned,
+        deadline=row.deadline,
+        quorum=0,
+        valid_votes=0,
+        invalid_votes=0,
+        committee=0,
+        received_ms=row.received_ms,
+        verdict_ms=row.verdict_ms,
+        proof_hash=row.proof_hash,
+        seed=None,
+        turns=(),
+        votes=(),
+        timeline=(),
+        error=row.error,
+    )

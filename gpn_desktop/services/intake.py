@@ -1,0 +1,275 @@
+"""How requests and statements come in: from clients, from gossip, from peers' histories, from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Final
+
+from gpn_desktop.core import errors
+from gpn_desktop.core import events as ev
+from gpn_desktop.core.eip712 import BadSignature, keccak
+from gpn_desktop.core.events import Event
+from gpn_desktop.core.job import open_job, replay
+from gpn_desktop.core.messages import (
+    MAX_INLINE_BYTES,
+    AnnouncementMessage,
+    CancelMessage,
+    DeclineMessage,
+    RequestMessage,
+    Signed,
+    StatusMessage,
+    VotesMessage,
+)
+from gpn_desktop.core.request import check_payload, check_ref
+from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Millis, Request
+from gpn_desktop.ports.network import Received
+from gpn_desktop.ports.store import Kept
+from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
+from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.entry import Entry
+from gpn_desktop.services.jobs import Jobs, Statement, proving_mark
+from gpn_desktop.services.outbox import Outbox
+from gpn_desktop.services.views import Phase
+
+MAX_ORPHANS: Final = 64  # requests of which only statements came so far
+MAX_ORPHAN_STATEMENTS: Final = 64
+MAX_REFUSED: Final = 1024
+PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
+TESTING_TIMEOUT: Final = 60
+TESTING_LIFETIME: Final = 600
+
+
+class Intake:
+    def __init__(self, ctx: Context, authority: Authority, jobs: Jobs, outbox: Outbox) -> None:
+        self._ctx = ctx
+        self._authority = authority
+        self._jobs = jobs
+        self._outbox = outbox
+        self._orphans: OrderedDict[Hash32, list[Statement]] = OrderedDict()
+        self._refused: OrderedDict[Hash32, None] = OrderedDict()
+        self._opening: dict[Hash32, asyncio.Lock] = {}
+
+    # from clients -----------------------------------------------------------------------------------------
+
+    async def submit(self, request: Request, signature: bytes, payload: bytes) -> Hash32:
+        """Facade.submit."""
+        check_ref(request.details.ref)
+        check_payload(request, payload)
+        try:
+            signed = Signed[Request].verify(request, signature, self._ctx.domain)
+        except BadSignature as error:
+            raise errors.BadRequestSignature(f"{error}.") from error
+        return await self._submit(signed, payload)
+
+    async def submit_legacy(self, ref: str, consumer: str, image: str, data: bytes) -> Hash32:
+        """The seed's ComputeProof: this node vouches for a client that signed nothing checkable."""
+        authority = self._authority
+        if not isinstance(authority, TestingAuthority):
+            raise errors.LegacyRequestRefused("This form carries no reward and no signed request.")
+        check_ref(ref)
+        known = authority.image_named(image)
+        if known is None:
+            raise errors.UnknownImage(f"No image named {image!r} is configured on this node.")
+        topic = testing_consumer(known.name)
+        owner = await self._ctx.store.ref_owner(topic, ref)
+        if owner is not None:
+            return await self._same_again(owner, keccak(data))
+        now = authority.now()
+        details = Details(TESTING_TIMEOUT, known.digest, now, ref)
+        deadline = now // 1000 + TESTING_LIFETIME
+        nonce = await authority.nonce(topic)
+        quorum = authority.quorum
+        request = Request(topic, nonce, Gwei(0), deadline, quorum, 1, keccak(data), details)
+        signed = Signed[Request].sign(request, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
+        return await self._submit(signed, data)
+
+    async def _same_again(self, owner: Hash32, payload_hash: Hash32) -> Hash32:
+        row = await self._ctx.store.job(owner)
+        if row is None or row.payload_hash != payload_hash:
+            raise errors.RefReused("This request_id was used for another request.")
+        return owner
+
+    async def _submit(self, signed: Signed[Request], payload: bytes) -> Hash32:
+        request_id = signed.digest
+        if request_id in self._jobs.entries or await self._ctx.store.job(request_id) is not None:
+            return request_id
+        request = signed.message
+        inline = payload if len(payload) <= MAX_INLINE_BYTES else None
+        message = RequestMessage(signed, self._ctx.me, len(payload), inline)
+        await self._ctx.network.join(request.consumer)
+        snapshot = await self._authority.admit(signed)
+        await self._check_unique(request_id, request)
+        await self._await_peers(request.consumer)
+        await self._ctx.store.put_blob(request.payload_hash, payload)
+        async with self._lock(request_id):
+            if request_id not in self._jobs.entries:
+                await self._jobs.open(message, snapshot, gateway=True)
+        await self._outbox.publish(message)
+        await self._adopt_orphans(request_id)
+        return request_id
+
+    async def _await_peers(self, consumer: Address) -> None:
+        """Nobody to serve the request is better said now than by a timeout later."""
+        deadline = self._ctx.clock.monotonic() + PEER_WAIT
+        while self._ctx.network.committee_peers(consumer) == 0:
+            if self._ctx.clock.monotonic() > deadline:
+                raise errors.NoCommitteePeers("Nobody that serves this consumer is connected.")
+            await asyncio.sleep(0.05)  # the network tells of peers, not of their topics
+
+    async def cancel(self, request_id: Hash32, signature: bytes) -> None:
+        """Facade.cancel."""
+        entry = self._jobs.entries.get(request_id)
+        if entry is None:
+            raise errors.UnknownRequest("No such request is open on this node.")
+        try:
+            signed = Signed[Cancel].verify(Cancel(request_id), signature, self._ctx.domain)
+        except BadSignature as error:
+            raise errors.BadRequestSignature(f"{error}.") from error
+        if signed.signer != entry.consumer:
+            raise errors.BadRequestSignature("The cancellation is not signed by the consumer.")
+        message = CancelMessage(entry.consumer, signed)
+        await self._jobs.take(entry, message)
+        if not entry.job.cancelled:
+            raise errors.CancelTooLate("The request's first turn has begun.")
+        await self._outbox.publish(message)
+
+    # from peers -------------------------------------------------------------------------------------------
+
+    async def receive(self, received: Received) -> None:
+        """A message that passed the network's cheap checks; a bad one is dropped, never fatal."""
+        message = received.message
+        match message:
+            case RequestMessage():
+                await self._on_request(message)
+            case VotesMessage(consumer, votes):
+                for cast in votes:
+                    await self._on_statement(cast.signed.message.request_id, VotesMessage(consumer, (cast,)))
+            case AnnouncementMessage() | DeclineMessage() | CancelMessage():
+                await self._on_statement(message.signed.message.request_id, message)
+            case StatusMessage():
+                pass  # for people only, and nobody looks at it yet
+
+    async def _on_request(self, message: RequestMessage) -> None:
+        request_id = message.request_id
+        if request_id in self._jobs.entries or request_id in self._refused:
+            return
+        async with self._lock(request_id):
+            if request_id in self._jobs.entries or await self._ctx.store.job(request_id) is not None:
+                return
+            try:
+                request = message.signed.message
+                if message.payload is not None:
+                    check_payload(request, message.payload)
+                snapshot = await self._authority.admit(message.signed)
+                await self._check_unique(request_id, request)
+            except errors.RequestRefused as error:
+                self._refuse(request_id, error)
+                return
+            await self._jobs.open(message, snapshot, gateway=False)
+        if message.payload is not None:
+            await self._ctx.store.put_blob(message.signed.message.payload_hash, message.payload)
+        await self._adopt_orphans(request_id)
+
+    def _refuse(self, request_id: Hash32, error: errors.RequestRefused) -> None:
+        log.info("request %s refused: %s", request_tag(request_id), error)
+        self._refused[request_id] = None
+        if len(self._refused) > MAX_REFUSED:
+            self._refused.popitem(last=False)
+
+    async def _check_unique(self, request_id: Hash32, request: Request) -> None:
+        owner = await self._ctx.store.ref_owner(request.consumer, request.details.ref)
+        if owner not in (None, request_id):
+            raise errors.RefReused("The consumer used this request_id for another request.")
+        if not self._authority.unique_nonces:
+            return
+        for other in list(self._jobs.entries.values()):
+            same = other.consumer == request.consumer and other.job.request.nonce == request.nonce
+            if not same or other.id == request_id or other.phase.ended:
+                continue
+            if other.job.announcements or other.id < request_id or other.settled is not None:
+                raise errors.NonceConflict("Another request of the consumer holds this nonce.")
+            self._ctx.alert(f"A consumer signed two requests on one nonce: {request.consumer.hex()}")
+            self._jobs.refuse(other, "Another request on the same nonce counts. [GPN-1615]")
+
+    async def _on_statement(self, request_id: Hash32, message: Statement) -> None:
+        entry = self._jobs.entries.get(request_id)
+        if entry is not None:
+            await self._jobs.take(entry, message)
+            return
+        # Topics have no order among each other: a statement may overtake its request.
+        waiting = self._orphans.setdefault(request_id, [])
+        if len(waiting) < MAX_ORPHAN_STATEMENTS:
+            waiting.append(message)
+        if len(self._orphans) > MAX_ORPHANS:
+            self._orphans.popitem(last=False)
+
+    async def _adopt_orphans(self, request_id: Hash32) -> None:
+        entry = self._jobs.entries.get(request_id)
+        for message in self._orphans.pop(request_id, []):
+            if entry is not None:
+                await self._jobs.take(entry, message)
+
+    def _lock(self, request_id: Hash32) -> asyncio.Lock:
+        """One message of a request is opened at a time; the few locks of the last requests are enough."""
+        if len(self._opening) > MAX_REFUSED:
+            self._opening = {i: lock for i, lock in self._opening.items() if lock.locked()}
+        return self._opening.setdefault(request_id, asyncio.Lock())
+
+    # from the journal -------------------------------------------------------------------------------------
+
+    async def restore(self) -> None:
+        """Compute all open requests again from what was said, and go on."""
+        for message in await self._ctx.store.open_jobs():
+            row = await self._ctx.store.job(message.request_id)
+            snapshot = await self._authority.snapshot(message.signed.message)
+            if row is None or snapshot is None:
+                log.warning("request %s: its committee is gone", request_tag(message.request_id))
+                continue
+            kept = await self._ctx.store.kept(message.request_id)
+            interrupted = bool(await self._ctx.store.get(proving_mark(message.request_id)))
+            job = open_job(message.signed, snapshot, self._ctx.me, interrupted)
+            order = await self._authority.order(message.request_id, job.request, snapshot)
+            received = kept[0].time_ms if kept else self._authority.now()
+            history = [(event, k.time_ms) for k in kept for event in await self._events(k)]
+            known: list[tuple[Event, Millis]] = [(order, received)] if order is not None else []
+            entry = Entry(message, replay(job, known + history), row.gateway, received, row.received_ms)
+            entry.verdict_ms = row.verdict_ms
+            entry.present = {e.proof_hash for e, _ in history if isinstance(e, ev.Fetched)}
+            entry.phase = Phase(row.phase)
+            self._jobs.adopt(entry)
+            await self._say_again(entry, kept)
+
+    async def _events(self, kept: Kept) -> list[Event]:
+        message = kept.message
+        match message:
+            case AnnouncementMessage(_, signed, _):
+                said = signed.message
+                here = await self._ctx.store.blob(said.proof_hash) is not None
+                fetched: list[Event] = [ev.Fetched(said.prover, said.proof_hash)] if here else []
+                return [ev.Announced(signed), *fetched]
+            case VotesMessage(_, votes):
+                return [ev.Voted(cast) for cast in votes]
+            case DeclineMessage(_, declined, _):
+                return [ev.Declined(declined)]
+            case CancelMessage(_, cancelled):
+                return [ev.Cancelled(cancelled)]
+            case RequestMessage() | StatusMessage():
+                return []
+
+    async def _say_again(self, entry: Entry, kept: list[Kept]) -> None:
+        """Own statements may have been journalled and never sent; peers drop what they know."""
+        for own in kept:
+            if own.own and not entry.job.over:
+                await self._outbox.publish(own.message)
+
+    async def sync(self, peer: Address, consumer: Address) -> None:
+        """All that a peer kept about open requests of a consumer, checked like gossip."""
+        cursor = 0
+        while True:
+            messages, after = await self._ctx.network.sync(peer, consumer, cursor)
+            for message in messages:
+                await self.receive(Received(message, peer, synced=True))
+            if not messages or after <= cursor:
+                return
+            cursor = after

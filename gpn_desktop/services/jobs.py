@@ -1,0 +1,391 @@
+"""All requests of one node: statements and time go in, effects are carried out.
+
+The core decides; this module journals what the node signs before it leaves, feeds the core with what comes
+back, and keeps the requests' summaries for people. Statements of others are journalled as well: they are what
+a restart computes the state from, what late joiners get, and the evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from gpn_desktop.core import effects as fx
+from gpn_desktop.core import events as ev
+from gpn_desktop.core.errors import ChainUnreachable, FetchFailed, GpnError
+from gpn_desktop.core.job import next_wake, open_job, step
+from gpn_desktop.core.messages import (
+    MAX_INLINE_BYTES,
+    AnnouncementMessage,
+    CancelMessage,
+    CastVote,
+    DeclineMessage,
+    PeerMessage,
+    RequestMessage,
+    Signed,
+    VotesMessage,
+)
+from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
+from gpn_desktop.core.types import Announcement, Decline, Hash32, Snapshot, Vote
+from gpn_desktop.services.authority import Authority
+from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.entry import Entry
+from gpn_desktop.services.outbox import Outbox
+from gpn_desktop.services.views import Phase, StepView
+from gpn_desktop.services.workshop import Workshop
+
+MAX_UNPROVEN: Final = 64  # votes of a request that wait for the proof they are about
+MAX_IN_MEMORY: Final = 500
+FETCH_PAUSE: Final = 1.0  # seconds between two tries to get an announced proof
+
+Statement = AnnouncementMessage | DeclineMessage | VotesMessage | CancelMessage
+
+
+class Jobs:
+    def __init__(self, ctx: Context, authority: Authority, workshop: Workshop, outbox: Outbox) -> None:
+        self.entries: OrderedDict[Hash32, Entry] = OrderedDict()
+        self.paused = False
+        self.on_accept: Callable[[Entry], Awaitable[None]] | None = None
+        self._ctx = ctx
+        self._authority = authority
+        self._workshop = workshop
+        self._outbox = outbox
+        self._proofs_in_work = 0
+
+    @property
+    def running(self) -> int:
+        return self._proofs_in_work
+
+    # requests ---------------------------------------------------------------------------------------------
+
+    async def open(self, message: RequestMessage, snapshot: Snapshot, gateway: bool) -> Entry:
+        """Take in a request that was admitted."""
+        now = self._authority.now()
+        job = open_job(message.signed, snapshot, self._ctx.me)
+        entry = Entry(message, job, gateway, now, self._unix_ms())
+        self.entries[entry.id] = entry
+        self._note(entry, "Received")
+        consumer = message.signed.message.consumer
+        await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=now)
+        await self._ctx.store.put_job(entry.row(now))
+        await self.learn_order(entry)
+        self._forget_old()
+        self._ctx.changed()
+        return entry
+
+    def adopt(self, entry: Entry) -> None:
+        """Take in a request that the journal gave back, and go on where it stood."""
+        self.entries[entry.id] = entry
+        self._note(entry, "Resumed after a restart")
+        for said in (s.message for s in entry.job.announcements.values()):
+            self._fetch(entry, said)
+        self.feed(entry, ev.Tick())
+
+    async def learn_order(self, entry: Entry) -> None:
+        """Ask for the order of the provers; called again for each new head until it is known."""
+        job = entry.job
+        try:
+            order = await self._authority.order(entry.id, job.request, job.snapshot)
+        except ChainUnreachable as error:
+            log.warning("request %s: the order is not known yet: %s", request_tag(entry.id), error)
+            return
+        if order is None:
+            return
+        entry.late = self._authority.is_late(order, entry.received) and not self._vouched(entry)
+        if not entry.late:
+            self.feed(entry, order)
+
+    def _vouched(self, entry: Entry) -> bool:
+        """Whether a member that was on time has said something about the request."""
+        members = entry.job.snapshot.members
+        for event in entry.job.held:
+            signer = event.cast.signed.signer if isinstance(event, ev.Voted) else event.signed.signer
+            if signer in members and signer != self._ctx.me:
+                return True
+        return False
+
+    # statements -------------------------------------------------------------------------------------------
+
+    async def take(self, entry: Entry, message: Statement) -> None:
+        """A statement about an open request, from the network."""
+        match message:
+            case AnnouncementMessage(_, signed, proof):
+                if proof is not None:
+                    await self._workshop.keep_inline(entry, signed.message, proof)
+                self._take_event(entry, ev.Announced(signed), replace(message, proof=None))
+            case DeclineMessage(_, declined, _):
+                self._take_event(entry, ev.Declined(declined), message)
+            case CancelMessage(_, cancelled):
+                self._take_event(entry, ev.Cancelled(cancelled), message)
+            case VotesMessage(_, votes):
+                for cast in votes:
+                    await self._take_vote(entry, cast)
+        if entry.late and self._vouched(entry):
+            await self.learn_order(entry)
+
+    def _take_event(self, entry: Entry, event: ev.Event, message: PeerMessage) -> None:
+        if self.feed(entry, event):
+            self._journal(entry, message)
+
+    async def _take_vote(self, entry: Entry, cast: CastVote) -> None:
+        """A vote counts when its author shows the proof; until the proof is here, nobody can tell."""
+        vote = cast.signed.message
+        key = (vote.prover, vote.proof_hash)
+        if vote.proof_hash in entry.present:
+            proof = entry.inline.get(vote.proof_hash) or await self._ctx.store.blob(vote.proof_hash)
+            if proof is not None:
+                await self._count(entry, cast, proof)
+            return
+        waiting = entry.unproven.setdefault(key, [])
+        if sum(map(len, entry.unproven.values())) < MAX_UNPROVEN and cast not in waiting:
+            waiting.append(cast)
+
+    async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
+        if not await self._workshop.has_proof(cast, proof):
+            log.warning(
+                "request %s: dropped a vote of %s without the proof behind it",
+                request_tag(entry.id),
+                cast.signed.signer.hex(),
+            )
+            self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": cast.signed.signer.hex()})
+            return
+        self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
+
+    def _journal(self, entry: Entry, message: PeerMessage) -> None:
+        keep = self._ctx.store.keep(
+            entry.id, entry.consumer, message, own=False, time_ms=self._authority.now()
+        )
+        self._ctx.tasks.spawn(_drop_result(keep), "journal")
+
+    # the core ---------------------------------------------------------------------------------------------
+
+    def feed(self, entry: Entry, event: ev.Event) -> bool:
+        """One event through the core; whether it changed anything."""
+        before = entry.job
+        refusal = self._refusal(entry)
+        if refusal != entry.job.mine.refusal:
+            self._step(entry, ev.Willing(refusal))
+        known = entry.job.announcements
+        self._step(entry, event)
+        for key, signed in entry.job.announcements.items():
+            if key not in known:
+                self._fetch(entry, signed.message)
+        self._schedule(entry)
+        self._refresh(entry)
+        return entry.job is not before
+
+    def _step(self, entry: Entry, event: ev.Event) -> None:
+        entry.job, effects = step(entry.job, event, self._authority.now())
+        for effect in effects:
+            self._perform(entry, effect)
+
+    def tick(self) -> None:
+        """Chain time may have jumped: look at everything that is still running."""
+        for entry in list(self.entries.values()):
+            if not entry.phase.ended and entry.settled is None:
+                self.feed(entry, ev.Tick())
+
+    def _refusal(self, entry: Entry) -> str | None:
+        """Local policy: whether *this* node proves, never how it votes."""
+        if self.paused:
+            return "paused"
+        if entry.job.request.reward < self._ctx.options.min_reward:
+            return "price"
+        return None
+
+    def _schedule(self, entry: Entry) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+            entry.timer = None
+        now = self._authority.now()
+        wake = next_wake(entry.job, now)
+        if wake is not None:
+            delay = max(wake - now, 1) / 1000
+            entry.timer = asyncio.get_running_loop().call_later(delay, self.feed, entry, ev.Tick())
+
+    def _perform(self, entry: Entry, effect: fx.Effect) -> None:
+        spawn = self._ctx.tasks.spawn
+        match effect:
+            case fx.Prove():
+                entry.proving = spawn(self._prove(entry, effect), f"prove {request_tag(entry.id)}")
+            case fx.StopProving():
+                if entry.proving is not None:
+                    entry.proving.cancel()
+            case fx.Verify(said):
+                spawn(self._verify(entry, said), f"verify {request_tag(entry.id)}")
+            case fx.Announce(said):
+                spawn(self._announce(entry, said), f"announce {request_tag(entry.id)}")
+            case fx.Cast(vote, shown, seed):
+                spawn(self._cast(entry, vote, shown, seed), f"vote {request_tag(entry.id)}")
+            case fx.SignDecline(said, reason):
+                spawn(self._sign_decline(entry, said, reason), f"decline {request_tag(entry.id)}")
+            case fx.Accept():
+                self._accepted(entry, effect)
+            case fx.VotedDown(prover, proof_hash, attempt):
+                self._note(entry, f"Proof of attempt {attempt + 1} voted down")
+                self._ctx.emit(
+                    "voted_down",
+                    {
+                        "request": entry.id.hex(),
+                        "prover": prover.hex(),
+                        "proof": proof_hash.hex(),
+                        "attempt": attempt,
+                    },
+                )
+            case fx.Equivocation(first, _):
+                self._ctx.alert(f"A verifier contradicted itself: {first.signed.signer.hex()}")
+            case fx.DoubleAnnouncement(earlier, _):
+                self._ctx.alert(f"A prover announced two proofs of one request: {earlier.signer.hex()}")
+
+    # effects ----------------------------------------------------------------------------------------------
+
+    async def _prove(self, entry: Entry, effect: fx.Prove) -> None:
+        """The mark in the store tells a restart that this run died while proving."""
+        if self._proofs_in_work >= self._ctx.options.capacity:
+            self.feed(entry, ev.ProveFailed("full"))
+            return
+        self._proofs_in_work += 1
+        mark = proving_mark(entry.id)
+        try:
+            await self._ctx.store.set(mark, b"1")
+            proof_hash, size = await self._workshop.prove(entry, effect.until)
+        except GpnError as error:
+            entry.error = str(error)
+            log.warning("request %s: %s", request_tag(entry.id), error)
+            self.feed(entry, ev.ProveFailed(error.code))
+        else:
+            entry.present.add(proof_hash)
+            self.feed(entry, ev.Proved(proof_hash, size))
+        finally:
+            self._proofs_in_work -= 1
+            entry.proving = None
+            if not entry.job.mine.announced:
+                await self._ctx.store.set(mark, b"")
+
+    async def _announce(self, entry: Entry, said: Announcement) -> None:
+        signed = Signed[Announcement].sign(said, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
+        message = AnnouncementMessage(entry.consumer, signed, None)
+        await self._keep_own(entry, message)
+        await self._ctx.store.set(proving_mark(entry.id), b"")
+        self.feed(entry, ev.Announced(signed))
+        inline = entry.inline.get(said.proof_hash) if said.size <= MAX_INLINE_BYTES else None
+        await self._outbox.publish(replace(message, proof=inline))
+
+    async def _cast(self, entry: Entry, vote: Vote, shown: Hash32, seed: Hash32) -> None:
+        signed = Signed[Vote].sign(vote, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
+        cast = CastVote(signed, shown, seed)
+        await self._keep_own(entry, VotesMessage(entry.consumer, (cast,)))
+        self.feed(entry, ev.Voted(cast))
+        await self._outbox.vote(entry.consumer, cast)
+
+    async def _sign_decline(self, entry: Entry, said: Decline, reason: str) -> None:
+        signed = Signed[Decline].sign(said, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
+        message = DeclineMessage(entry.consumer, signed, reason[:64])
+        await self._keep_own(entry, message)
+        self._ctx.emit("declined", {"request": entry.id.hex(), "reason": reason})
+        self.feed(entry, ev.Declined(signed))
+        await self._outbox.publish(message)
+
+    async def _keep_own(self, entry: Entry, message: PeerMessage) -> None:
+        """Nothing that this node signed leaves before this returns."""
+        await self._ctx.store.keep(entry.id, entry.consumer, message, own=True, time_ms=self._authority.now())
+
+    def _fetch(self, entry: Entry, said: Announcement) -> None:
+        """Get an announced proof, once; votes on it wait for it."""
+        if said.proof_hash not in entry.proofs:
+            work = self._get_proof(entry, said)
+            entry.proofs[said.proof_hash] = self._ctx.tasks.spawn(work, f"fetch {request_tag(entry.id)}")
+
+    async def _get_proof(self, entry: Entry, said: Announcement) -> None:
+        while True:
+            try:
+                proof = await self._workshop.proof(entry, said)
+                break
+            except FetchFailed as error:
+                log.warning("request %s: %s", request_tag(entry.id), error)
+                if entry.phase.ended:
+                    return
+                await asyncio.sleep(FETCH_PAUSE)
+        entry.present.add(said.proof_hash)
+        self.feed(entry, ev.Fetched(said.prover, said.proof_hash))
+        for cast in entry.unproven.pop((said.prover, said.proof_hash), []):
+            await self._count(entry, cast, proof)
+
+    async def _verify(self, entry: Entry, said: Announcement) -> None:
+        """Fetch and judge; whatever goes wrong on this side is no opinion."""
+        self._fetch(entry, said)
+        fetched = entry.proofs[said.proof_hash]
+        await asyncio.wait([fetched], timeout=VERIFY_TIMEOUT_MS / 1000)
+        valid: bool | None = None
+        shown = said.proof_hash
+        if said.proof_hash in entry.present:
+            proof = await self._workshop.proof(entry, said)
+            shown = await self._workshop.shown(proof)
+            valid = await self._workshop.validate(entry, said, proof)
+        self.feed(entry, ev.Validated(said.prover, said.proof_hash, valid, shown))
+
+    def _accepted(self, entry: Entry, effect: fx.Accept) -> None:
+        entry.verdict_ms = self._unix_ms()
+        self._ctx.emit(
+            "verified",
+            {"request": entry.id.hex(), "prover": effect.prover.hex(), "attempt": effect.attempt},
+        )
+        self._ctx.tasks.spawn(self._after_accept(entry, effect), f"accept {request_tag(entry.id)}")
+
+    async def _after_accept(self, entry: Entry, effect: fx.Accept) -> None:
+        await self._authority.verified(entry.consumer, effect.proof_hash)
+        if self.on_accept is not None:
+            await self.on_accept(entry)
+
+    # for people -------------------------------------------------------------------------------------------
+
+    def _refresh(self, entry: Entry) -> None:
+        now = self._authority.now()
+        phase = entry.phase_at(now)
+        if phase is not entry.phase:
+            entry.phase = phase
+            self._note(entry, phase.value.capitalize())
+            if phase.ended:
+                entry.ended_ms = self._unix_ms()
+            self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")
+        self._ctx.changed()
+
+    def settle_phase(self, entry: Entry, phase: Phase | None) -> None:
+        """The chain's word about a request: settled, paid, or neither after a reorganisation."""
+        entry.settled = phase
+        self._refresh(entry)
+
+    def refuse(self, entry: Entry, reason: str) -> None:
+        """Another request on the same nonce counts."""
+        entry.error = reason
+        if entry.proving is not None:
+            entry.proving.cancel()
+        if entry.timer is not None:
+            entry.timer.cancel()
+        self.settle_phase(entry, Phase.REFUSED)
+
+    def _note(self, entry: Entry, label: str) -> None:
+        entry.timeline.append(StepView(label, self._unix_ms()))
+
+    def _unix_ms(self) -> int:
+        return int(self._ctx.clock.unix() * 1000)
+
+    def _forget_old(self) -> None:
+        """Ended requests leave memory, oldest first; the store keeps their summaries and statements."""
+        if len(self.entries) <= MAX_IN_MEMORY:
+            return
+        for request_id, entry in self.entries.items():
+            if entry.phase.ended or entry.settled is not None:
+                del self.entries[request_id]
+                return
+
+
+def proving_mark(request_id: Hash32) -> str:
+    return f"proving:{request_id.hex()}"
+
+
+async def _drop_result(work: Awaitable[object]) -> None:
+    await work
