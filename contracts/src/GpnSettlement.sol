@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Committees} from "./Committees.sol";
+import {Registry} from "./Registry.sol";
+import {Signatures} from "./Signatures.sol";
+
+/// @title Settlement of a generic proving network: votes on proofs in, rewards out.
+/// @notice A settlement is kept as one hash for the window and pays when it is finalized. Its records travel in
+/// the Settled event and come back as calldata; extensions and challengers are kept beside them, so whoever
+/// extends never invalidates what somebody else has prepared.
+contract GpnSettlement is Registry, Signatures {
+    using Committees for Committees.Snapshot;
+    using Committees for Committees.Committee;
+
+    uint256 private constant RECORD = 128;
+    // Lowest byte of a batch's slot; the rest is the preimage's hash.
+    uint256 private constant USED = 1;
+    uint256 private constant OPEN = 2;
+    uint256 private constant EXTENDED = 4;
+    uint256 private constant CHALLENGED = 8;
+
+    struct Challenger {
+        bytes32 voteDigest;
+        uint32 counted;
+        uint8 seat;
+    }
+
+    /// @dev What a settling call carries from entry to entry.
+    struct Work {
+        bytes32 domain;
+        bytes records;
+        uint256 accepted;
+        bytes4 firstReason;
+        address accountOf;
+        Account account;
+        Committees.Committee committee;
+    }
+
+    /// @dev The digests of one entry.
+    struct Digests {
+        bytes32 request;
+        bytes32 vote;
+    }
+
+    /// @dev A stored record, unpacked.
+    struct Record {
+        bytes32 voteDigest;
+        address consumer;
+        uint256 rewardGwei;
+        uint256 counted;
+        uint64 snapshotId;
+        uint256 tippedSeatPlus1;
+        uint256 quorum;
+        uint256 proverSeat;
+        bytes32 requestId;
+    }
+
+    /// @dev Fees gathered by seat of one committee before they are written; `mask` are the seats of `perSeat`.
+    struct Payout {
+        Committees.Committee committee;
+        uint256[32] seats;
+        uint256 mask;
+        uint256 perSeat;
+        uint256 burned;
+    }
+
+    mapping(bytes32 key => uint256) private _batches;
+    mapping(bytes32 key => mapping(uint256 group => uint256)) private _extensions; // 8 seat bitmaps to a slot
+    mapping(bytes32 key => mapping(uint256 index => Challenger)) private _challengers;
+    /// @dev Four gwei balances to a slot, by member id. Id 0 is nobody, and holds what was burned.
+    mapping(uint256 lane => uint256) private _lanes;
+
+    constructor(Params memory p) Registry(p) {}
+
+    // -------------------------------------------------------------------------------------------- settling
+
+    /// @notice Settle verified requests, each with its own votes. Bad entries are skipped with an event.
+    /// @param slot the caller's own name for the batch; keccak256(caller, slot) is its key
+    /// @param old what the slot held, to be paid in the same call; empty for a fresh or finalized slot
+    function settle(bytes32 slot, Batch calldata old, Entry[] calldata entries) external {
+        Work memory w = _begin(entries.length);
+        for (uint256 i; i < entries.length; ++i) {
+            Entry calldata e = entries[i];
+            (bytes4 reason, Digests memory d) = _open(w, e);
+            if (reason == 0) {
+                (uint256 counted, bool good) =
+                    _checkVotes(d.vote, e.votes, w.committee.seats, w.committee.count);
+                uint256 verifiers = w.committee.verifiers & ~(uint256(1) << e.proverSeat);
+                if (!good || counted & ~verifiers != 0) reason = BadVotes.selector;
+                else reason = _accept(w, e, d, counted);
+            }
+            if (reason != 0) _skip(w, i, reason);
+        }
+        _store(w, slot, old);
+    }
+
+    /// @notice Settle verified requests of one consumer and snapshot by one signature per verifier over all.
+    /// @dev A skipped entry stays in the signed list. A prover's own signature counts for others' entries only.
+    /// @param signatures packed like an entry's votes, each under BatchVote(vote digests of all entries, in order)
+    function settleAttested(bytes32 slot, Batch calldata old, Entry[] calldata entries, bytes calldata signatures)
+        external
+    {
+        Work memory w = _begin(entries.length);
+        bytes4[] memory reasons = new bytes4[](entries.length);
+        Digests[] memory digests = new Digests[](entries.length);
+        bytes32[] memory votes = new bytes32[](entries.length);
+        for (uint256 i; i < entries.length; ++i) {
+            RequestData calldata first = entries[0].request;
+            RequestData calldata request = entries[i].request;
+            if (request.consumer != first.consumer || request.snapshotId != first.snapshotId) {
+                revert NotInBatch();
+            }
+            (reasons[i], digests[i]) = _open(w, entries[i]);
+            votes[i] = digests[i].vote;
+        }
+        (uint256 signers, bool good) = _checkVotes(
+            _batchVoteDigest(w.domain, votes), signatures, w.committee.seats, w.committee.count
+        );
+        if (!good || signers & ~w.committee.verifiers != 0) revert BadVotes();
+        for (uint256 i; i < entries.length; ++i) {
+            bytes4 reason = reasons[i];
+            uint256 counted = signers & ~(uint256(1) << entries[i].proverSeat);
+            if (reason == 0) reason = _accept(w, entries[i], digests[i], counted);
+            if (reason != 0) _skip(w, i, reason);
+        }
+        _store(w, slot, old);
+    }
+
+    /// @notice Add votes to records of a batch inside its window; votes that count already do no harm.
+    function extend(bytes32 key, Batch calldata batch, uint256[] calldata indexes, bytes[] calldata votes)
+        external
+    {
+        if (indexes.length != votes.length) revert LengthMismatch();
+        bytes memory records = _openBatch(key, batch);
+        for (uint256 j; j < indexes.length; ++j) {
+            uint256 i = indexes[j];
+            Record memory r = _record(records, i);
+            uint256 counted = _votesFor(r, r.voteDigest, r.proverSeat, votes[j]);
+            uint256 shift = (i & 7) << 5;
+            uint256 extra = _extensions[key][i >> 3];
+            uint256 have = r.counted | ((extra >> shift) & type(uint32).max);
+            if (counted | have == have) continue;
+            _extensions[key][i >> 3] = extra | ((counted & ~r.counted) << shift);
+            _batches[key] |= EXTENDED;
+            emit Extended(key, i, uint32(counted | have));
+        }
+    }
+
+    /// @notice Put another prover's proof up beside a settled one: more votes win, a tie goes to the incumbent.
+    /// A new challenger needs a quorum, more votes than an earlier challenger, and must come until window / 8
+    /// before the end, so that nobody can snipe the reward with a copied proof in the last block. The same
+    /// challenger again gets its votes added, until the end.
+    function supersede(
+        bytes32 key,
+        Batch calldata batch,
+        uint256 index,
+        uint8 proverSeat,
+        bytes32 proofHash,
+        uint8 attempt,
+        bytes calldata votes
+    ) external {
+        Record memory r = _record(_openBatch(key, batch), index);
+        Committees.Committee memory k = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+        if (proverSeat == r.proverSeat || !_canProve(k, proverSeat)) revert BadProver();
+        address challenger = k.member(proverSeat);
+        bytes32 digest =
+            _validVoteDigest(DOMAIN_SEPARATOR(), r.requestId, challenger, proofHash, attempt);
+        uint256 counted = _votesFor(r, digest, proverSeat, votes);
+        Challenger storage stored = _challengers[key][index];
+        if (stored.voteDigest == digest) {
+            counted |= stored.counted;
+        } else {
+            if (block.timestamp >= batch.finalizeAt - WINDOW / 8) revert WindowClosed();
+            uint256 have = Committees.popcount(counted);
+            if (have < r.quorum || have <= k.verifierCount(proverSeat) / 2) revert QuorumNotMet();
+            if (have <= Committees.popcount(stored.counted)) revert WeakerChallenger();
+        }
+        _challengers[key][index] = Challenger(digest, uint32(counted), proverSeat);
+        _batches[key] |= CHALLENGED;
+        emit Challenged(key, challenger, index, proverSeat, proofHash, digest, uint32(counted));
+    }
+
+    /// @notice Pay batches whose window is over. Anyone may.
+    function finalize(bytes32[] calldata keys, Batch[] calldata batches) external {
+        if (keys.length != batches.length) revert LengthMismatch();
+        Payout memory p;
+        for (uint256 i; i < keys.length; ++i) {
+            _pay(p, keys[i], batches[i]);
+            _batches[keys[i]] = USED;
+        }
+        _flushPayout(p);
+    }
+
+    /// @notice Send members' rewards to their payout addresses. Anyone may.
+    function withdrawRewards(uint32[] calldata memberIds) external {
+        for (uint256 i; i < memberIds.length; ++i) {
+            uint32 id = memberIds[i];
+            uint256 amount = rewards(id);
+            if (id == 0 || amount == 0) revert NothingToWithdraw();
+            _lanes[id >> 2] -= amount << ((id & 3) << 6);
+            address payout = _payoutOf(id);
+            emit RewardsWithdrawn(id, payout, amount * GWEI);
+            _send(payout, amount * GWEI);
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------- views
+
+    /// @notice What a member can withdraw, in gwei.
+    function rewards(uint32 memberId) public view returns (uint64) {
+        return uint64(_lanes[memberId >> 2] >> ((memberId & 3) << 6));
+    }
+
+    /// @notice What was burned so far, in gwei. It stays here and nobody can take it.
+    function burned() external view returns (uint64) {
+        return rewards(0);
+    }
+
+    /// @notice The key of a caller's batch.
+    function keyOf(address submitter, bytes32 slot) public pure returns (bytes32) {
+        return keccak256(abi.encode(submitter, slot));
+    }
+
+    /// @notice Whether a batch waits under the key, and whether votes or challengers were added to it.
+    function batchState(bytes32 key) external view returns (bool isOpen, bool extended, bool challenged) {
+        uint256 state = _batches[key];
+        return (state & OPEN != 0, state & EXTENDED != 0, state & CHALLENGED != 0);
+    }
+
+    // ----------------------------------------------------------------------------------- settling, internal
+
+    function _begin(uint256 entries) private view returns (Work memory w) {
+        w.domain = DOMAIN_SEPARATOR();
+        w.records = new bytes(entries * RECORD);
+    }
+
+    function _skip(Work memory w, uint256 index, bytes4 reason) private {
+        if (w.firstReason == 0) w.firstReason = reason;
+        emit EntrySkipped(index, reason);
+    }
+
+    /// @dev The entry's digests, and why it is no good before anybody looks at votes (0: good so far).
+    /// Leaves the request's committee in `w`.
+    function _open(Work memory w, Entry calldata e) private view returns (bytes4 reason, Digests memory d) {
+        RequestData calldata r = e.request;
+        if (w.committee.consumer != r.consumer || w.committee.id != r.snapshotId) {
+            w.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+        }
+        Committees.Committee memory k = w.committee;
+        d.request = _requestDigest(w.domain, r);
+        if (!_canProve(k, e.proverSeat)) {
+            return (k.count == 0 ? UnknownSnapshot.selector : BadProver.selector, d);
+        }
+        d.vote = _validVoteDigest(w.domain, d.request, k.member(e.proverSeat), e.proofHash, e.attempt);
+        uint256 deadline = r.deadline;
+        // A request counts its deadline from a block in which its snapshot was in force.
+        if (k.endedAt != 0 && deadline > k.endedAt + MAX_LIFETIME) return (SnapshotNotInForce.selector, d);
+        if (block.timestamp > deadline + SETTLE_GRACE) return (RequestExpired.selector, d);
+        if (deadline > block.timestamp + MAX_LIFETIME) return (DeadlineTooFar.selector, d);
+        if (r.rewardGwei < MIN_REWARD_GWEI) return (RewardTooSmall.selector, d);
+        uint256 verifiers = k.verifierCount(e.proverSeat);
+        if (r.quorum <= verifiers / 2 || r.quorum > verifiers) return (QuorumOutOfRange.selector, d);
+        if (r.consumer == address(0) || _recover(d.request, e.consumerR, e.consumerVS) != r.consumer) {
+            return (BadConsumerSignature.selector, d);
+        }
+    }
+
+    function _canProve(Committees.Committee memory k, uint256 seat) private pure returns (bool) {
+        return seat < k.count && k.roles(seat) & Committees.PROVE != 0;
+    }
+
+    /// @dev Debits the consumer, uses the nonce up and writes the record; every check comes before any effect.
+    function _accept(Work memory w, Entry calldata e, Digests memory d, uint256 counted)
+        private
+        returns (bytes4)
+    {
+        RequestData calldata r = e.request;
+        if (Committees.popcount(counted) < r.quorum) return QuorumNotMet.selector;
+        uint256 tippedSeatPlus1;
+        if (msg.sender != w.committee.member(e.proverSeat)) {
+            uint256 seat = w.committee.seatOf(msg.sender);
+            if (seat == w.committee.count) return NotMember.selector;
+            if (block.timestamp >= uint256(r.deadline) + SETTLE_DELAY) tippedSeatPlus1 = seat + 1;
+        }
+        if (w.accountOf != r.consumer) {
+            _flushAccount(w);
+            w.accountOf = r.consumer;
+            w.account = _accounts[r.consumer];
+        }
+        Account memory a = w.account;
+        if (r.nonce < a.nonceBase) return NonceUsed.selector;
+        uint256 offset = r.nonce - a.nonceBase;
+        if (offset > 127) return NonceTooFar.selector;
+        if ((a.nonceWindow >> offset) & 1 != 0) return NonceUsed.selector;
+        if (r.rewardGwei > a.balanceGwei) return InsufficientBalance.selector;
+        a.nonceWindow |= uint128(1) << uint128(offset);
+        a.balanceGwei -= r.rewardGwei;
+        uint256 low = (uint256(r.snapshotId) << 192) | (tippedSeatPlus1 << 16) | (uint256(r.quorum) << 8)
+            | e.proverSeat;
+        uint256 high = (uint256(uint160(r.consumer)) << 96) | (uint256(r.rewardGwei) << 32) | counted;
+        bytes memory records = w.records;
+        uint256 at = w.accepted++ * RECORD;
+        assembly ("memory-safe") {
+            let p := add(add(records, 32), at)
+            mstore(p, mload(d))
+            mstore(add(p, 32), mload(add(d, 32)))
+            mstore(add(p, 64), high)
+            mstore(add(p, 96), low)
+        }
+        emit LatestProof(r.consumer, d.request, e.proofHash);
+        return 0;
+    }
+
+    function _flushAccount(Work memory w) private {
+        if (w.accountOf == address(0)) return;
+        _advance(w.account);
+        _accounts[w.accountOf] = w.account;
+    }
+
+    function _store(Work memory w, bytes32 slot, Batch calldata old) private {
+        if (w.accepted == 0) revert NothingSettled(w.firstReason);
+        _flushAccount(w);
+        bytes memory records = w.records;
+        uint256 size = w.accepted * RECORD;
+        assembly ("memory-safe") {
+            mstore(records, size)
+        }
+        bytes32 key = keyOf(msg.sender, slot);
+        if (_batches[key] & OPEN != 0) {
+            if (old.records.length == 0) revert BatchOpen();
+            Payout memory p;
+            _pay(p, key, old);
+            _flushPayout(p);
+        }
+        uint64 finalizeAt = uint64(block.timestamp) + WINDOW;
+        _batches[key] = _hash(finalizeAt, records) | OPEN;
+        emit Settled(key, msg.sender, finalizeAt, records);
+    }
+
+    // ------------------------------------------------------------------------------------- window, internal
+
+    /// @dev The preimage's hash with its lowest byte free for the state.
+    function _hash(uint64 finalizeAt, bytes memory records) private pure returns (uint256) {
+        return uint256(keccak256(abi.encodePacked(finalizeAt, records))) & ~uint256(0xff);
+    }
+
+    function _match(bytes32 key, Batch calldata given) private view returns (uint256 state, bytes memory records) {
+        state = _batches[key];
+        records = given.records;
+        if (state & OPEN == 0 || state & ~uint256(0xff) != _hash(given.finalizeAt, records)) {
+            revert BatchMismatch();
+        }
+    }
+
+    function _openBatch(bytes32 key, Batch calldata given) private view returns (bytes memory records) {
+        (, records) = _match(key, given);
+        if (block.timestamp >= given.finalizeAt) revert WindowClosed();
+    }
+
+    function _record(bytes memory records, uint256 index) private pure returns (Record memory r) {
+        if (index >= records.length / RECORD) revert BadIndex();
+        uint256 high;
+        uint256 low;
+        bytes32 requestId;
+        bytes32 digest;
+        assembly ("memory-safe") {
+            let p := add(add(records, 32), mul(index, 128))
+            requestId := mload(p)
+            digest := mload(add(p, 32))
+            high := mload(add(p, 64))
+            low := mload(add(p, 96))
+        }
+        r.requestId = requestId;
+        r.voteDigest = digest;
+        r.consumer = address(uint160(high >> 96));
+        r.rewardGwei = (high >> 32) & type(uint64).max;
+        r.counted = high & type(uint32).max;
+        r.snapshotId = uint64(low >> 192);
+        r.tippedSeatPlus1 = (low >> 16) & 0xff;
+        r.quorum = (low >> 8) & 0xff;
+        r.proverSeat = low & 0xff;
+    }
+
+    function _votesFor(Record memory r, bytes32 digest, uint256 proverSeat, bytes calldata votes)
+        private
+        view
+        returns (uint256 counted)
+    {
+        Committees.Committee memory k = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+        bool good;
+        (counted, good) = _checkVotes(digest, votes, k.seats, k.count);
+        if (!good || counted & ~(k.verifiers & ~(uint256(1) << proverSeat)) != 0) revert BadVotes();
+    }
+
+    // ------------------------------------------------------------------------------------- paying, internal
+
+    /// @dev Adds up what the batch pays; the caller writes the batch's slot and flushes the sums.
+    function _pay(Payout memory p, bytes32 key, Batch calldata given) private {
+        (uint256 state, bytes memory records) = _match(key, given);
+        if (block.timestamp < given.finalizeAt) revert TooEarly();
+        uint256 burnedBefore = p.burned;
+        uint256 count = records.length / RECORD;
+        uint256 extra;
+        for (uint256 i; i < count; ++i) {
+            Record memory r = _record(records, i);
+            if (state & EXTENDED != 0) {
+                if (i & 7 == 0) {
+                    extra = _extensions[key][i >> 3];
+                    if (extra != 0) delete _extensions[key][i >> 3];
+                }
+                r.counted |= (extra >> ((i & 7) << 5)) & type(uint32).max;
+            }
+            if (state & CHALLENGED != 0) {
+                Challenger memory c = _challengers[key][i];
+                if (Committees.popcount(c.counted) > Committees.popcount(r.counted)) {
+                    (r.counted, r.proverSeat) = (c.counted, c.seat);
+                }
+                if (c.voteDigest != 0) delete _challengers[key][i];
+            }
+            _payRecord(p, r);
+        }
+        emit Finalized(key, uint64(p.burned - burnedBefore));
+    }
+
+    function _payRecord(Payout memory p, Record memory r) private {
+        if (p.committee.consumer != r.consumer || p.committee.id != r.snapshotId) {
+            _flushSeats(p);
+            p.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+        }
+        if (r.counted != p.mask) {
+            _spread(p);
+            p.mask = r.counted;
+        }
+        uint256 reward = r.rewardGwei;
+        uint256 verifiers = p.committee.verifierCount(r.proverSeat);
+        uint256 left = verifiers - Committees.popcount(r.counted);
+        uint256 fee = reward * VERIFIER_BPS / 10_000 / verifiers;
+        // Leaving verifiers out earns nobody anything: their fees and the prover's bonus for them are burned.
+        uint256 lost = fee * left + reward * INCLUSION_BPS * left / (10_000 * verifiers);
+        uint256 proverShare = reward - lost - fee * (verifiers - left);
+        if (r.tippedSeatPlus1 != 0 && r.tippedSeatPlus1 - 1 != r.proverSeat) {
+            p.seats[r.tippedSeatPlus1 - 1] += TIP_GWEI;
+            proverShare -= TIP_GWEI;
+        }
+        p.perSeat += fee;
+        p.seats[r.proverSeat] += proverShare;
+        p.burned += lost;
+    }
+
+    /// @dev Gives the gathered fee to each seat of the mask: records with equal votes cost one pass.
+    function _spread(Payout memory p) private pure {
+        uint256 mask = p.mask;
+        uint256 fee = p.perSeat;
+        uint256[32] memory seats = p.seats;
+        assembly ("memory-safe") {
+            for { let at := seats } mask { at := add(at, 32) } {
+                if and(mask, 1) { mstore(at, add(mload(at), fee)) }
+                mask := shr(1, mask)
+            }
+        }
+        p.mask = 0;
+        p.perSeat = 0;
+    }
+
+    /// @dev Writes the sums of one committee, lane by lane. No lane overflows: see Registry._wholeGwei.
+    function _flushSeats(Payout memory p) private {
+        _spread(p);
+        uint256 lane;
+        uint256 sum;
+        for (uint256 i; i < p.committee.count; ++i) {
+            uint256 amount = p.seats[i];
+            if (amount == 0) continue;
+            p.seats[i] = 0;
+            uint256 id = p.committee.memberId(i);
+            if (id >> 2 != lane) {
+                if (sum != 0) _lanes[lane] += sum;
+                (lane, sum) = (id >> 2, 0);
+            }
+            sum += amount << ((id & 3) << 6);
+        }
+        if (sum != 0) _lanes[lane] += sum;
+    }
+
+    function _flushPayout(Payout memory p) private {
+        _flushSeats(p);
+        if (p.burned != 0) _lanes[0] += p.burned;
+    }
+}

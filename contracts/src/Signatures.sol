@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IGpnSettlement} from "./IGpnSettlement.sol";
+
+/// @title EIP-712 digests of the protocol and recovery of their signers.
+/// @dev The type strings are those of gpn_desktop/core/eip712.py; proto/vectors/eip712.json pins both.
+abstract contract Signatures {
+    bytes32 internal constant DOMAIN_TYPE =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 internal constant REQUEST_TYPE = keccak256(
+        "Request(address consumer,uint64 nonce,uint64 rewardGwei,uint64 deadline,uint8 quorum,"
+        "uint64 snapshotId,bytes32 payloadHash,bytes32 detailsHash)"
+    );
+    bytes32 internal constant VOTE_TYPE =
+        keccak256("Vote(bytes32 requestId,address prover,bytes32 proofHash,uint8 attempt,bool valid)");
+    bytes32 internal constant BATCH_VOTE_TYPE = keccak256("BatchVote(bytes32[] votes)");
+    uint256 internal constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
+
+    bytes32 private immutable _separator;
+    uint256 private immutable _chainId;
+
+    constructor() {
+        _chainId = block.chainid;
+        _separator = _domain();
+    }
+
+    /// @notice The domain of every signature; follows the chain id if the chain splits.
+    function DOMAIN_SEPARATOR() public view returns (bytes32) {
+        return block.chainid == _chainId ? _separator : _domain();
+    }
+
+    function _domain() private view returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPE, keccak256("GPN"), keccak256("1"), block.chainid, address(this)));
+    }
+
+    /// @notice The request id: the digest that the consumer signs.
+    function requestDigest(IGpnSettlement.RequestData calldata request) external view returns (bytes32) {
+        return _requestDigest(DOMAIN_SEPARATOR(), request);
+    }
+
+    /// @notice The digest that a verifier signs.
+    function voteDigest(bytes32 requestId, address prover, bytes32 proofHash, uint8 attempt, bool valid)
+        external
+        view
+        returns (bytes32)
+    {
+        return _typed(
+            DOMAIN_SEPARATOR(), keccak256(abi.encode(VOTE_TYPE, requestId, prover, proofHash, attempt, valid))
+        );
+    }
+
+    /// @notice The digest under one signature for an ordered list of votes.
+    function batchVoteDigest(bytes32[] memory votes) external view returns (bytes32) {
+        return _batchVoteDigest(DOMAIN_SEPARATOR(), votes);
+    }
+
+    function _requestDigest(bytes32 domain, IGpnSettlement.RequestData calldata request)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return _typed(domain, keccak256(abi.encode(REQUEST_TYPE, request)));
+    }
+
+    function _validVoteDigest(
+        bytes32 domain,
+        bytes32 requestId,
+        address prover,
+        bytes32 proofHash,
+        uint8 attempt
+    ) internal pure returns (bytes32) {
+        return _typed(domain, keccak256(abi.encode(VOTE_TYPE, requestId, prover, proofHash, attempt, true)));
+    }
+
+    function _batchVoteDigest(bytes32 domain, bytes32[] memory votes) internal pure returns (bytes32) {
+        return _typed(domain, keccak256(abi.encode(BATCH_VOTE_TYPE, keccak256(abi.encodePacked(votes)))));
+    }
+
+    function _typed(bytes32 domain, bytes32 structHash) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, hex"1901")
+            mstore(add(free, 2), domain)
+            mstore(add(free, 34), structHash)
+            digest := keccak256(free, 66)
+        }
+    }
+
+    /// @dev The signer of an EIP-2098 signature; 0 when it is none, or its s is high.
+    function _recover(bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (address signer) {
+        uint256 s = uint256(vs) & (type(uint256).max >> 1);
+        if (s > HALF_ORDER) return address(0);
+        return ecrecover(digest, uint8(27 + (uint256(vs) >> 255)), r, bytes32(s));
+    }
+
+    /// @dev Checks packed votes against the seats at `seats` (see Committees).
+    /// @return counted bitmap of the seats that signed
+    /// @return good false on a wrong length, order, seat or signature; counted means nothing then
+    function _checkVotes(bytes32 digest, bytes calldata votes, uint256 seats, uint256 count)
+        internal
+        view
+        returns (uint256 counted, bool good)
+    {
+        uint256 half = HALF_ORDER;
+        assembly ("memory-safe") {
+            let bad := mod(votes.length, 65)
+            let m := mload(0x40)
+            let p := votes.offset
+            let end := add(p, votes.length)
+            mstore(m, digest)
+            // `lowest` is the smallest seat that may come next: a member counts once.
+            for { let lowest := 0 } and(iszero(bad), lt(p, end)) { p := add(p, 65) } {
+                let seat := byte(0, calldataload(p))
+                let vs := calldataload(add(p, 33))
+                let s := shr(1, shl(1, vs))
+                mstore(add(m, 32), add(27, shr(255, vs)))
+                mstore(add(m, 64), calldataload(add(p, 1)))
+                mstore(add(m, 96), s)
+                mstore(0, 0)
+                pop(staticcall(gas(), 1, m, 128, 0, 32))
+                let signer := mload(0)
+                bad := or(lt(seat, lowest), or(iszero(lt(seat, count)), gt(s, half)))
+                if iszero(bad) {
+                    bad := or(iszero(signer), xor(signer, shr(96, mload(add(seats, mul(seat, 26))))))
+                }
+                lowest := add(seat, 1)
+                counted := or(counted, shl(seat, 1))
+            }
+            good := iszero(bad)
+        }
+    }
+}
