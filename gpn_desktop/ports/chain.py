@@ -14,6 +14,7 @@ from typing import Protocol
 
 from gpn_desktop.core.messages import Signed
 from gpn_desktop.core.types import (
+    ZERO_HASH,
     Address,
     Domain,
     Gwei,
@@ -55,7 +56,10 @@ class ContractParams:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerInfo:
-    """A registered consumer. ``exit_at`` is 0 unless it is leaving; ``snapshot_id`` is the newest."""
+    """A registered consumer. ``exit_at`` is 0 unless it is leaving; ``snapshot_id`` is the one in force.
+
+    It is 0 while no snapshot is in force: none was taken yet, or the last one ended with a change of image.
+    """
 
     address: Address
     image_name: str
@@ -106,6 +110,7 @@ class SettlementRecord:
     reward: Gwei
     counted: int
     raw: bytes  # the packed record, needed verbatim by extend, supersede and finalize
+    tipped_seat: int | None = None  # who settled late in the prover's place and gets the tip
 
 
 # What a node can ask the contract to do -----------------------------------------------------------------
@@ -138,13 +143,31 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncommit:
+    consumer: Address
+
+
+@dataclass(frozen=True, slots=True)
 class TakeSnapshot:
     consumer: Address
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
+    """Each entry with its own votes. The contract skips bad entries, so the event may carry fewer records."""
+
     entries: tuple[SettlementEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettleAttested:
+    """Entries of one consumer and snapshot, whose own votes are not looked at.
+
+    ``votes`` are signatures under the BatchVote of all entries' vote digests, in order.
+    """
+
+    entries: tuple[SettlementEntry, ...]
+    votes: tuple[SeatVote, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +193,27 @@ class WithdrawRewards:
     member_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class BeginUnbond:
+    """Begin to leave; every commitment must have been taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawStake:
+    """Send the stake to the payout address, once ``unbond_at`` has come."""
+
+
 Call = (
     RegisterProver
+    | BeginUnbond
+    | WithdrawStake
     | RegisterConsumer
     | Deposit
     | Commit
+    | Uncommit
     | TakeSnapshot
     | Settle
+    | SettleAttested
     | Extend
     | Finalize
     | WithdrawRewards
@@ -262,6 +299,7 @@ class RewardsWithdrawn:
     payout: Address
     amount: Wei
     block: Block
+    tx: Hash32 = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True)

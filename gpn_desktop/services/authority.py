@@ -257,6 +257,9 @@ class TestingAuthority:
     def image_named(self, name: str) -> ImageRef | None:
         return self._images.get(testing_consumer(name.split("@")[0]))
 
+    def image_of(self, consumer: Address) -> ImageRef | None:
+        return self._images.get(consumer)
+
     def committee(self, consumer: Address) -> Snapshot | None:
         image = self._images.get(consumer)
         return None if image is None else Snapshot(consumer, 1, image.digest, self._seats)
@@ -297,7 +300,7 @@ class TestingAuthority:
         return False
 
     async def image(self, request: Request) -> ImageRef:
-        image = self._images.get(request.consumer)
+        image = self.image_of(request.consumer)
         if image is None:
             raise errors.UnknownImage("No configured image belongs to this consumer.")
         return image

@@ -62,7 +62,7 @@ class Intake:
             raise errors.BadRequestSignature(f"{error}.") from error
         return await self._submit(signed, payload)
 
-    async def submit_legacy(self, ref: str, consumer: str, image: str, data: bytes) -> Hash32:
+    async def submit_legacy(self, ref: str, image: str, data: bytes) -> Hash32:
         """The seed's ComputeProof: this node vouches for a client that signed nothing checkable."""
         authority = self._authority
         if not isinstance(authority, TestingAuthority):

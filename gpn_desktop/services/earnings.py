@@ -1,0 +1,419 @@
+"""From a verdict to money: settling, extending, finalising, withdrawing, and what is coming.
+
+Every transaction is an intent with a name that a restart finds again, so nothing is sent twice. What the
+chain says is taken from its events; a reorganisation takes back what it told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from gpn_desktop.core.eip712 import keccak
+from gpn_desktop.core.errors import ChainUnreachable, GpnError
+from gpn_desktop.core.settlement import Shares, split
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Vote, Wei, to_wei
+from gpn_desktop.ports.chain import (
+    Call,
+    Chain,
+    ChainEvent,
+    Commit,
+    Extend,
+    Extended,
+    Finalize,
+    Finalized,
+    NewHead,
+    RegisterProver,
+    Reorged,
+    RewardsWithdrawn,
+    SeatVote,
+    Settle,
+    Settled,
+    SettlementEntry,
+    SettlementRecord,
+    TxRecord,
+    WithdrawRewards,
+)
+from gpn_desktop.ports.store import SettlementRow, WithdrawalRow
+from gpn_desktop.services.authority import ChainAuthority
+from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.entry import Entry
+from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.views import EarningsView, Phase
+
+COLLECT_SECONDS: Final = 1.0  # after a verdict, for the votes that are still on their way
+STAGGER_MS: Final = 60_000  # between the members that would finalise a batch that its prover left
+
+
+@dataclass
+class Batch:
+    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since."""
+
+    settled: Settled
+    counted: list[int]
+    committees: list[Snapshot]
+    share: Gwei = Gwei(0)
+    asked: bool = False
+
+
+@dataclass
+class Due:
+    """A verdict of which no settlement was seen; ``at`` is when it becomes this node's business."""
+
+    entry: Entry
+    at: Millis
+    asked: bool = False
+
+
+@dataclass
+class Totals:
+    claimable: Gwei = Gwei(0)
+    withdrawn: Wei = Wei(0)
+    fees: Wei = Wei(0)
+    withdrawals: int = 0
+
+
+@dataclass
+class Earnings:
+    ctx: Context
+    chain: Chain
+    authority: ChainAuthority
+    jobs: Jobs
+    batches: dict[Hash32, Batch] = field(default_factory=dict)
+    due: dict[Hash32, Due] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    member_id: int | None = None
+    payout: Address | None = None
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def start(self) -> None:
+        """Register and commit where the operator asked for it; load what was earned before."""
+        rows = await self.ctx.store.withdrawals()
+        self.totals.withdrawn = Wei(sum(row.amount for row in rows))
+        self.totals.withdrawals = len(rows)
+        self.totals.fees = Wei(int.from_bytes(await self.ctx.store.get("fees") or b"", "big"))
+        if self.ctx.options.stake:
+            await self._register()
+        await self._load_member()
+        self.jobs.on_accept = self.accepted
+
+    async def _register(self) -> None:
+        options = self.ctx.options
+        if await self.chain.prover(self.ctx.me) is None:
+            await self.submit("register", RegisterProver(options.payout, options.stake))
+        for consumer in options.serve:
+            info = await self.chain.consumer(consumer)
+            if info is None:
+                self.ctx.alert(f"A configured consumer is not registered: {consumer.hex()}")
+                continue
+            intent = f"commit:{consumer.hex()}:{info.image_digest.hex()}"
+            await self.submit(intent, Commit(consumer, info.image_digest, options.roles))
+        self.ctx.emit("committed", {"address": self.ctx.me.hex()})
+
+    async def _load_member(self) -> None:
+        member = await self.chain.prover(self.ctx.me)
+        if member is not None:
+            self.member_id, self.payout = member.member_id, member.payout
+            self.totals.claimable = await self.chain.rewards(member.member_id)
+
+    async def submit(self, intent: str, call: Call) -> TxRecord:
+        new = await self.ctx.store.tx_by_intent(intent) is None
+        record = await self.chain.submit(intent, call)
+        if new:
+            self.totals.fees = Wei(self.totals.fees + record.fee)
+            size = (self.totals.fees.bit_length() + 7) // 8
+            await self.ctx.store.set("fees", self.totals.fees.to_bytes(size, "big"))
+        return record
+
+    # settling ---------------------------------------------------------------------------------------------
+
+    async def accepted(self, entry: Entry) -> None:
+        """A verdict: the credited prover settles soon, any other member after the contract's delay."""
+        accepted = entry.job.accepted
+        me = entry.job.mine.address
+        if accepted is None or me is None or entry.settled is not None:
+            return
+        if accepted[0] == me:
+            await self._collect(entry)
+            self.due[entry.id] = Due(entry, self.authority.now())
+        else:
+            delay = (await self.authority.params()).settle_delay * 1000
+            turn = entry.job.snapshot.members[me] * STAGGER_MS // 4
+            self.due[entry.id] = Due(entry, Millis(self.authority.now() + delay + turn))
+        await self._settle_due()
+
+    async def _collect(self, entry: Entry) -> None:
+        """Wait for the votes of all of V, but not for long: each one raises the prover's share."""
+        accepted = entry.job.accepted
+        if accepted is None:
+            return
+        everybody = len(entry.job.snapshot.verifiers(accepted[0]))
+        came = asyncio.Event()
+
+        def look() -> None:
+            if entry.tally().count(True) >= everybody:
+                came.set()
+
+        self.ctx.watchers.add(look)
+        try:
+            look()
+            async with asyncio.timeout(COLLECT_SECONDS):
+                await came.wait()
+        except TimeoutError:
+            log.info("request %s: settled without all votes", request_tag(entry.id))
+        finally:
+            self.ctx.watchers.discard(look)
+
+    async def _settle_due(self) -> None:
+        now = self.authority.now()
+        ready = [d for d in self.due.values() if d.at <= now and not d.asked and d.entry.settled is None]
+        groups: dict[tuple[Address, int], list[Due]] = {}
+        for due in ready:
+            due.asked = True
+            request = due.entry.job.request
+            groups.setdefault((request.consumer, request.snapshot_id), []).append(due)
+        for group in groups.values():
+            self.ctx.tasks.spawn(self._settle(group), "settle")
+
+    async def _settle(self, group: list[Due]) -> None:
+        """The batch's name is kept first, so that a restart asks for the same transaction."""
+        ids = [due.entry.id for due in group]
+        first = f"settling:{ids[0].hex()}"
+        intent = (await self.ctx.store.get(first) or f"settle:{keccak(*ids).hex()}".encode()).decode()
+        for request_id in ids:
+            await self.ctx.store.set(f"settling:{request_id.hex()}", intent.encode())
+        entries = tuple(_settlement_entry(due.entry) for due in group)
+        try:
+            record = await self.submit(intent, Settle(entries))
+        except ChainUnreachable as error:
+            for due in group:
+                due.asked = False
+            log.warning("settlement waits: %s", error)
+        except GpnError as error:
+            self.ctx.alert(f"Settling failed: {error}")
+        else:
+            self.ctx.emit("settle_sent", {"requests": [i.hex() for i in ids], "tx": record.hash.hex()})
+
+    # what the chain says ----------------------------------------------------------------------------------
+
+    async def on_event(self, event: ChainEvent) -> None:
+        match event:
+            case NewHead(block):
+                await self._settle_due()
+                await self._finalize_due(Millis(block.time * 1000))
+                await self._remember(block.number)
+            case Settled():
+                await self._on_settled(event)
+            case Extended(key, index, counted, _):
+                await self._on_extended(key, index, counted)
+            case Finalized(key, _):
+                await self._on_finalized(key)
+            case RewardsWithdrawn():
+                if event.member_id == self.member_id:
+                    await self._on_withdrawn(event)
+            case Reorged(first_number):
+                self._on_reorg(first_number)
+            case _:
+                pass
+
+    async def _remember(self, head: int) -> None:
+        """Where a restart has to read on from: no later than the oldest settlement that is still open."""
+        oldest = min([b.settled.block.number for b in self.batches.values()] + [head])
+        await self.ctx.store.set("from_block", oldest.to_bytes(8, "big"))
+
+    async def _on_settled(self, event: Settled) -> None:
+        committees = []
+        for record in event.records:
+            snapshot = await self.chain.snapshot(record.consumer, record.snapshot_id)
+            if snapshot is None:
+                log.error("a settlement names a committee that does not exist")
+                return
+            committees.append(snapshot)
+        batch = Batch(event, [r.counted for r in event.records], committees)
+        known = [self.jobs.entries.get(r.request_id) for r in event.records]
+        mine = any(self.ctx.me in c.members for c in committees)
+        if not mine and not any(known):
+            return
+        self.batches[event.key] = batch
+        for index, (record, entry) in enumerate(zip(event.records, known, strict=True)):
+            self.due.pop(record.request_id, None)
+            if entry is not None:
+                self.jobs.settle_phase(entry, Phase.SETTLED)
+                await self._watch_over(batch, index, record, entry)
+        await self._reckon(batch)
+
+    async def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
+        """A vote of ours that was left out is added; a settlement against our own verdict is said aloud."""
+        accepted = entry.job.accepted
+        me = entry.job.mine.address
+        if accepted is None or me is None:
+            return
+        valid = entry.tally().valid_votes()
+        if valid and valid[0].signed.digest != record.vote_digest:
+            self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
+            return
+        seats = entry.job.snapshot.members
+        missing = tuple(
+            SeatVote(seats[cast.signed.signer], cast.signed.signature)
+            for cast in sorted(valid, key=lambda c: seats[c.signed.signer])
+            if not record.counted >> seats[cast.signed.signer] & 1
+        )
+        if any(vote.seat == seats[me] for vote in missing):
+            call = Extend(
+                batch.settled.key, batch.settled.finalize_at, batch.settled.raw_records, index, missing
+            )
+            self.ctx.tasks.spawn(self._extend(call), "extend")
+
+    async def _extend(self, call: Extend) -> None:
+        await self.submit(f"extend:{call.key.hex()}:{call.index}", call)
+
+    async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
+        batch = self.batches.get(key)
+        if batch is not None and index < len(batch.counted):
+            batch.counted[index] |= counted
+            await self._reckon(batch)
+
+    async def _reckon(self, batch: Batch) -> None:
+        """This node's share of a batch, as it stands."""
+        shares = await self._shares()
+        total = 0
+        for index, record in enumerate(batch.settled.records):
+            share = self._share(batch, index, shares)
+            total += share
+            entry = self.jobs.entries.get(record.request_id)
+            if entry is not None and entry.earned != share:
+                entry.earned = share
+                await self.ctx.store.put_job(entry.row(self.authority.now()))
+        batch.share = Gwei(total)
+        await self.ctx.store.put_settlement(_row(batch, finalized=False))
+        self.ctx.changed()
+
+    def _share(self, batch: Batch, index: int, shares: Shares) -> Gwei:
+        record = batch.settled.records[index]
+        committee = batch.committees[index]
+        seat = committee.members.get(self.ctx.me)
+        prover = committee.seats[record.prover_seat].address
+        counted = batch.counted[index]
+        verifiers = len(committee.verifiers(prover))
+        parts = split(record.reward, shares, verifiers, counted.bit_count(), record.tipped_seat is None)
+        if seat is None:
+            return Gwei(0)
+        share = parts.tip if seat == record.tipped_seat else 0
+        if seat == record.prover_seat:
+            share += parts.prover
+        elif counted >> seat & 1:
+            share += parts.fee
+        return Gwei(share)
+
+    async def _shares(self) -> Shares:
+        p = await self.authority.params()
+        return Shares(p.prover_bps, p.inclusion_bps, p.verifier_bps, p.tip)
+
+    # after the window -------------------------------------------------------------------------------------
+
+    async def _finalize_due(self, now: Millis) -> None:
+        """The prover finalises at once; the others follow one by one where it does not."""
+        for key, batch in self.batches.items():
+            if batch.asked or batch.share == 0:
+                continue
+            committee, record = batch.committees[0], batch.settled.records[0]
+            seat = committee.members.get(self.ctx.me, 0)
+            turn = 0 if seat == record.prover_seat else 1 + seat
+            if now >= batch.settled.finalize_at * 1000 + turn * STAGGER_MS:
+                batch.asked = True
+                self.ctx.tasks.spawn(self._finalize(key, batch), "finalize")
+
+    async def _finalize(self, key: Hash32, batch: Batch) -> None:
+        call = Finalize(key, batch.settled.finalize_at, batch.settled.raw_records)
+        try:
+            await self.submit(f"finalize:{key.hex()}", call)
+        except ChainUnreachable as error:
+            batch.asked = False
+            log.warning("finalising waits: %s", error)
+
+    async def _on_finalized(self, key: Hash32) -> None:
+        batch = self.batches.pop(key, None)
+        if batch is None:
+            return
+        await self.ctx.store.put_settlement(_row(batch, finalized=True))
+        for record in batch.settled.records:
+            entry = self.jobs.entries.get(record.request_id)
+            if entry is not None:
+                self.jobs.settle_phase(entry, Phase.PAID)
+            else:
+                await self._paid_row(record.request_id)
+        await self._load_member()
+        self.ctx.emit("paid", {"requests": [r.request_id.hex() for r in batch.settled.records]})
+        self.ctx.changed()
+        if self.ctx.options.auto_claim and self.totals.claimable:
+            self.ctx.tasks.spawn(self._claim(), "claim")
+
+    async def _paid_row(self, request_id: Hash32) -> None:
+        row = await self.ctx.store.job(request_id)
+        if row is not None:
+            ended = int(self.ctx.clock.unix() * 1000)
+            await self.ctx.store.put_job(replace(row, phase=Phase.PAID.value, open=False, ended_ms=ended))
+
+    async def withdraw(self) -> Wei:
+        """Facade.withdraw: the name of the intent counts the withdrawals, so that each happens once."""
+        async with self.claiming:
+            await self._load_member()
+            amount = self.totals.claimable
+            if self.member_id is None or not amount:
+                return Wei(0)
+            intent = f"withdraw:{self.totals.withdrawals}:{amount}"
+            await self.submit(intent, WithdrawRewards(self.member_id))
+            await self._load_member()
+            self.ctx.changed()
+            return to_wei(amount)
+
+    async def _claim(self) -> None:
+        await self.withdraw()
+
+    async def _on_withdrawn(self, event: RewardsWithdrawn) -> None:
+        """Also withdrawals that somebody else sent: they go to the same payout address."""
+        now = int(self.ctx.clock.unix() * 1000)
+        await self.ctx.store.put_withdrawal(WithdrawalRow(event.tx, event.amount, now))
+        rows = await self.ctx.store.withdrawals()
+        self.totals.withdrawn = Wei(sum(row.amount for row in rows))
+        self.totals.withdrawals = len(rows)
+        await self._load_member()
+        self.ctx.emit("withdrawn", {"amount": str(event.amount)})
+        self.ctx.changed()
+
+    def _on_reorg(self, first_number: int) -> None:
+        self.authority.reorged()
+        for key, batch in list(self.batches.items()):
+            if batch.settled.block.number < first_number:
+                continue
+            del self.batches[key]
+            for record in batch.settled.records:
+                entry = self.jobs.entries.get(record.request_id)
+                if entry is not None:
+                    self.jobs.settle_phase(entry, None)
+
+    def view(self) -> EarningsView:
+        open_batches = [b for b in self.batches.values() if b.share]
+        return EarningsView(
+            in_window=Gwei(sum(b.share for b in open_batches)),
+            claimable=self.totals.claimable,
+            withdrawn=self.totals.withdrawn,
+            fees=self.totals.fees,
+            next_finalize_at=min((b.settled.finalize_at for b in open_batches), default=0),
+        )
+
+
+def _row(batch: Batch, finalized: bool) -> SettlementRow:
+    settled = batch.settled
+    ids = tuple(record.request_id for record in settled.records)
+    return SettlementRow(settled.key, settled.finalize_at, settled.raw_records, batch.share, ids, finalized)
+
+
+def _settlement_entry(entry: Entry) -> SettlementEntry:
+    """The request with its valid votes, in strictly increasing seat order as the contract wants them."""
+    seats = entry.job.snapshot.members
+    votes = sorted(entry.tally().valid_votes(), key=lambda cast: seats[cast.signed.signer])
+    vote: Vote = votes[0].signed.message
+    cast = tuple(SeatVote(seats[c.signed.signer], c.signed.signature) for c in votes)
+    return SettlementEntry(entry.message.signed, vote, cast)

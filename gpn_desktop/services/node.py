@@ -1,0 +1,332 @@
+"""The node: one loop each for the network's and the chain's happenings, and the door for its clients.
+
+It owns start and shutdown: what was opened first is closed last, and a node that stops in the middle of
+anything finds it again in its journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from gpn_desktop.core import errors
+from gpn_desktop.core.messages import PeerMessage
+from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
+from gpn_desktop.ports.chain import (
+    Chain,
+    ChainDown,
+    ChainEvent,
+    ChainUp,
+    ConsumerChanged,
+    NewHead,
+    Reorged,
+    SnapshotTaken,
+)
+from gpn_desktop.ports.network import PeerUp, Received
+from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
+from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
+from gpn_desktop.services.context import Context, log
+from gpn_desktop.services.earnings import Earnings
+from gpn_desktop.services.entry import Entry, view_of_row
+from gpn_desktop.services.intake import Intake
+from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.outbox import Outbox
+from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
+from gpn_desktop.services.workshop import Workshop
+
+CLOSE_SECONDS: Final = 5.0
+SHOWN_JOBS: Final = 100
+
+
+class Node:
+    """Implements services.facade.Facade. ``chain`` is None in testing mode."""
+
+    def __init__(self, ctx: Context, authority: Authority, chain: Chain | None) -> None:
+        self.domain: Domain = ctx.domain
+        self.ctx = ctx
+        self.authority = authority
+        self.outbox = Outbox(ctx)
+        self.book = Jobs(ctx, authority, Workshop(ctx, authority), self.outbox)
+        self.intake = Intake(ctx, authority, self.book, self.outbox)
+        self._chain = chain
+        self._chain_up = chain is not None
+        self._consumers: dict[Address, ConsumerView] = {}
+        self._images: dict[Address, ImageRef] = {}
+        self._closed = False
+        self.earnings: Earnings | None = None
+        if chain is not None and isinstance(authority, ChainAuthority):
+            self.earnings = Earnings(ctx, chain, authority, self.book)
+
+    # start and stop ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open everything, take up what the journal left open, and serve."""
+        await self.ctx.store.open()
+        await self.ctx.runtime.start()
+        if self._chain is not None and isinstance(self.authority, ChainAuthority):
+            saved = await self.ctx.store.get("from_block")
+            await self._chain.start(int.from_bytes(saved, "big") if saved else 0)
+            self.authority.saw(await self._chain.head())
+        if self.earnings is not None:
+            await self.earnings.start()
+        await self.ctx.network.start(self)
+        for consumer in self._served():
+            await self.ctx.network.join(consumer)
+            self.ctx.tasks.spawn(self._prepare(consumer), "image")
+        await self.intake.restore()
+        await self._settle_restored()
+        self.ctx.tasks.spawn(self._follow_network(), "network events")
+        if self._chain is not None:
+            self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
+            self.ctx.tasks.spawn(self._load_consumers(), "consumers")
+        self.ctx.changed()
+
+    def _served(self) -> tuple[Address, ...]:
+        return self.ctx.options.serve
+
+    async def _settle_restored(self) -> None:
+        if self.earnings is None:
+            return
+        for entry in list(self.book.entries.values()):
+            if entry.job.accepted is not None and entry.settled is None:
+                self.ctx.tasks.spawn(self.earnings.accepted(entry), "settle again")
+
+    async def aclose(self) -> None:
+        """Close intake, work, network, containers, chain, store, in this order."""
+        if self._closed:
+            return
+        self._closed = True
+        await self.ctx.tasks.aclose()
+        for part in (self.ctx.network.aclose, self.ctx.runtime.aclose):
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await part()
+            except (TimeoutError, errors.GpnError) as error:
+                log.warning("while closing: %s", error)
+        if self._chain is not None:
+            await self._chain.aclose()
+        await self.ctx.store.aclose()
+
+    async def _prepare(self, consumer: Address) -> None:
+        """Have a served consumer's image ready before its first request."""
+        image = await self._image_of(consumer)
+        if image is None:
+            return
+        self._images[consumer] = image
+        try:
+            await self.ctx.runtime.ensure(image, self._on_pull)
+        except errors.GpnError as error:
+            self.ctx.alert(f"The image of {consumer.hex()} is not usable: {error}")
+        else:
+            self.ctx.emit("image_ready", {"consumer": consumer.hex(), "image": str(image)})
+        self.ctx.changed()
+
+    def _on_pull(self, progress: PullProgress) -> None:
+        self.ctx.changed()
+
+    async def _image_of(self, consumer: Address) -> ImageRef | None:
+        if isinstance(self.authority, TestingAuthority):
+            return self.authority.image_of(consumer)
+        info = await self._chain.consumer(consumer) if self._chain is not None else None
+        return None if info is None else ImageRef(info.image_name, info.image_digest)
+
+    # happenings -------------------------------------------------------------------------------------------
+
+    async def _follow_network(self) -> None:
+        async for event in self.ctx.network.events():
+            match event:
+                case Received():
+                    self.ctx.tasks.spawn(self.intake.receive(event), "message")
+                case PeerUp(peer):
+                    for consumer in self._served():
+                        self.ctx.tasks.spawn(self.intake.sync(peer, consumer), "sync")
+                    self.ctx.emit("peers", {"count": len(self.ctx.network.peers())})
+                    self.ctx.changed()
+                case _:
+                    self.ctx.changed()
+
+    async def _follow_chain(self, chain: Chain) -> None:
+        async for event in chain.events():
+            try:
+                await self._on_chain(event)
+            except errors.GpnError as error:
+                # The follower tells everything again after a reconnect; the node lives on until then.
+                log.warning("chain event %s: %s", type(event).__name__, error)
+
+    async def _on_chain(self, event: ChainEvent) -> None:
+        authority = self.authority
+        if isinstance(event, NewHead | ChainUp) and isinstance(authority, ChainAuthority):
+            authority.saw(event.block)
+            for entry in list(self.book.entries.values()):
+                if entry.job.order is None and not entry.phase.ended:
+                    await self.book.learn_order(entry)
+            self.book.tick()
+        if isinstance(event, Reorged) and isinstance(authority, ChainAuthority):
+            authority.reorged()
+            for entry in list(self.book.entries.values()):
+                if not entry.job.announcements and not entry.phase.ended:
+                    await self.book.learn_order(entry)
+        if isinstance(event, ChainUp | ChainDown):
+            self._chain_up = isinstance(event, ChainUp)
+            self.ctx.changed()
+        if isinstance(event, SnapshotTaken | ConsumerChanged):
+            self.ctx.tasks.spawn(self._load_consumers(), "consumers")
+        if isinstance(event, SnapshotTaken) and event.consumer in self._served():
+            self.ctx.emit("snapshot", {"consumer": event.consumer.hex(), "snapshot": event.snapshot_id})
+        if self.earnings is not None:
+            await self.earnings.on_event(event)
+
+    # what others ask of this node (ports.network.History) ---------------------------------------------------
+
+    async def blob(self, hash32: Hash32) -> bytes | None:
+        return await self.ctx.store.blob(hash32)
+
+    async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
+        kept = await self.ctx.store.since(consumer, cursor, limit)
+        return [k.message for k in kept], kept[-1].cursor if kept else cursor
+
+    # the facade -------------------------------------------------------------------------------------------
+
+    def view(self) -> NodeView:
+        ctx = self.ctx
+        now = self.authority.now()
+        entries = list(self.book.entries.values())[-SHOWN_JOBS:]
+        return NodeView(
+            address=ctx.me,
+            payout=self.earnings.payout if self.earnings else None,
+            network=ctx.options.network,
+            version=ctx.options.version,
+            head=self.authority.head if isinstance(self.authority, ChainAuthority) else 0,
+            chain_up=self._chain_up,
+            peers=len(ctx.network.peers()),
+            running=self.book.running,
+            paused=self.book.paused,
+            dropped=ctx.network.dropped(),
+            runtime=ctx.runtime.label,
+            listen=ctx.network.listen_addresses(),
+            jobs=tuple(entry.view(now) for entry in reversed(entries)),
+            earnings=self.earnings.view() if self.earnings else EarningsView(),
+            consumers=tuple(self._consumers.values()),
+            alerts=tuple(ctx.alerts),
+        )
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        self.ctx.watchers.add(changed)
+        return lambda: self.ctx.watchers.discard(changed)
+
+    async def submit(self, request: Request, signature: bytes, payload: bytes) -> Hash32:
+        return await self.intake.submit(request, signature, payload)
+
+    async def submit_legacy(
+        self, ref: str, consumer: str, image: str, data: bytes, signature: bytes
+    ) -> Hash32:
+        return await self.intake.submit_legacy(ref, image, data)
+
+    async def watch(self, request_id: Hash32) -> AsyncIterator[JobView]:
+        entry = self.book.entries.get(request_id)
+        if entry is None:
+            row = await self.ctx.store.job(request_id)
+            if row is None:
+                raise errors.UnknownRequest("No such request is known here.")
+            yield view_of_row(row)
+            return
+        async for view in self._watch_entry(entry):
+            yield view
+
+    async def _watch_entry(self, entry: Entry) -> AsyncIterator[JobView]:
+        changed = asyncio.Event()
+        undo = self.subscribe(changed.set)
+        last: JobView | None = None
+        try:
+            while True:
+                changed.clear()
+                view = entry.view(self.authority.now())
+                if view != last:
+                    last = view
+                    yield view
+                if view.phase.ended:
+                    return
+                await changed.wait()
+        finally:
+            undo()
+
+    async def proof(self, wanted: str) -> ProofView:
+        row = await self._find(wanted)
+        entry = self.book.entries.get(row.request_id)
+        accepted = entry.job.accepted if entry is not None else None
+        proof_hash = accepted[1] if accepted is not None else row.proof_hash
+        if proof_hash is None or proof_hash == ZERO_HASH:
+            if Phase(row.phase).ended:
+                raise errors.RequestEnded(f"The request is {row.phase}.")
+            raise errors.ProofNotReady("The request has no verified proof yet.")
+        proof = await self.ctx.store.blob(proof_hash)
+        if proof is None:
+            raise errors.ProofNotReady("The verified proof is still being fetched.")
+        votes: tuple[tuple[Address, bytes], ...] = ()
+        verdict_ms = row.verdict_ms
+        if entry is not None and accepted is not None:
+            verdict_ms = entry.verdict_ms
+            votes = tuple((c.signed.signer, bytes(c.signed.signature)) for c in entry.tally().valid_votes())
+        return ProofView(row.request_id, proof_hash, proof, verdict_ms, votes)
+
+    async def _find(self, wanted: str) -> JobRow:
+        """By the client's own id at this gateway first: it may look like anything."""
+        rows = [row for row in await self.ctx.store.jobs_by_ref(wanted) if row.gateway]
+        if len(rows) > 1:
+            raise errors.RefAmbiguous(f"{len(rows)} consumers use this request id here.")
+        if rows:
+            return rows[0]
+        row = None
+        if wanted.startswith("0x") and len(wanted) == 66:
+            try:
+                row = await self.ctx.store.job(parse_hash(wanted))
+            except ValueError as error:
+                raise errors.UnknownRequest("This is not a request digest.") from error
+        if row is None:
+            raise errors.UnknownRequest("No request with this id is known here.")
+        return row
+
+    async def cancel(self, request_id: Hash32, signature: bytes) -> None:
+        await self.intake.cancel(request_id, signature)
+
+    async def consumers(self) -> list[ConsumerView]:
+        """All registered consumers, with what this node has to do with each."""
+        if self._chain is None:
+            return list(self._consumers.values())
+        views = []
+        for info in await self._chain.consumers():
+            image = ImageRef(info.image_name, info.image_digest)
+            snapshot = await self._chain.snapshot(info.address, info.snapshot_id)
+            served = info.address in self._served()
+            state = self.ctx.runtime.state(image) if served else ImageState.ABSENT
+            views.append(
+                ConsumerView(
+                    info.address,
+                    info.image_name,
+                    info.image_digest,
+                    info.balance,
+                    info.snapshot_id,
+                    len(snapshot.seats) if snapshot else 0,
+                    state.value,
+                    snapshot is not None and self.ctx.me in snapshot.members,
+                )
+            )
+        self._consumers = {view.address: view for view in views}
+        return views
+
+    async def _load_consumers(self) -> None:
+        await self.consumers()
+        self.ctx.changed()
+
+    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
+        return await self.ctx.store.jobs(offset, limit, search)
+
+    async def pause(self, paused: bool) -> None:
+        self.book.paused = paused
+        self.book.tick()
+        self.ctx.changed()
+
+    async def withdraw(self) -> Wei:
+        return await self.earnings.withdraw() if self.earnings is not None else Wei(0)
