@@ -113,11 +113,11 @@ def render_function(item: Abi, built: set[str]) -> str:
     names = [snake(i["name"]) or f"value{n}" for n, i in enumerate(item["inputs"])]
     kinds = [python_type({**i, "_input": True}, built) for i in item["inputs"]]
     parameters = ", ".join(f"{n}: {k}" for n, k in zip(names, kinds, strict=True))
-    selector = keccak(signature(item).encode())[:4]
+    selector = keccak(signature(item).encode())[:4].hex()
     lines = [
         f"def {name}({parameters}) -> bytes:",
         f'    """Call data of ``{signature_text(item)}``."""',
-        f"    return _call({selector!r}, {types(item['inputs'])}, [{', '.join(names)}])",
+        f"    return _call('{selector}', {types(item['inputs'])}, [{', '.join(names)}])",
     ]
     outputs = item["outputs"]
     if outputs:
@@ -167,9 +167,9 @@ def render_event(item: Abi, built: set[str]) -> str:
 def render_errors(errors: list[Abi]) -> str:
     lines = ["ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {"]
     for item in errors:
-        selector = keccak(signature(item).encode())[:4]
+        selector = keccak(signature(item).encode())[:4].hex()
         lines.append(
-            f"    {selector!r}: ({item['name']!r}, {tuple(canonical(i) for i in item['inputs'])!r}),"
+            f"    bytes.fromhex('{selector}'): ({item['name']!r}, {tuple(canonical(i) for i in item['inputs'])!r}),"
         )
     return "\n".join([*lines, "}"])
 

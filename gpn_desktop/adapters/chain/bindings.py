@@ -27,8 +27,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _call(selector: bytes, types: Sequence[str], values: Sequence[Any]) -> bytes:
-    return selector + encode(types, [_plain(value) for value in values])
+def _call(selector: str, types: Sequence[str], values: Sequence[Any]) -> bytes:
+    return bytes.fromhex(selector) + encode(types, [_plain(value) for value in values])
 
 
 def _address(text: str) -> Address:
@@ -178,7 +178,7 @@ def constructor_args(params: Params) -> bytes:
 
 def commitment_ttl() -> bytes:
     """Call data of ``COMMITMENT_TTL()``."""
-    return _call(b"\x13a\xdd\x19", [], [])
+    return _call("1361dd19", [], [])
 
 
 def decode_commitment_ttl(data: bytes) -> int:
@@ -190,7 +190,7 @@ def decode_commitment_ttl(data: bytes) -> int:
 
 def domain_separator() -> bytes:
     """Call data of ``DOMAIN_SEPARATOR()``."""
-    return _call(b"6D\xe5\x15", [], [])
+    return _call("3644e515", [], [])
 
 
 def decode_domain_separator(data: bytes) -> Hash32:
@@ -202,12 +202,12 @@ def decode_domain_separator(data: bytes) -> Hash32:
 
 def add_stake() -> bytes:
     """Call data of ``addStake()``."""
-    return _call(b"Zb}\xbc", [], [])
+    return _call("5a627dbc", [], [])
 
 
 def batch_state(key: bytes) -> bytes:
     """Call data of ``batchState(key)``."""
-    return _call(b"\xb7\xca\xa5\x89", ["bytes32"], [key])
+    return _call("b7caa589", ["bytes32"], [key])
 
 
 def decode_batch_state(data: bytes) -> tuple[bool, bool, bool]:
@@ -219,7 +219,7 @@ def decode_batch_state(data: bytes) -> tuple[bool, bool, bool]:
 
 def batch_vote_digest(votes: Sequence[bytes]) -> bytes:
     """Call data of ``batchVoteDigest(votes)``."""
-    return _call(b"\xb2W\xa2r", ["bytes32[]"], [votes])
+    return _call("b257a272", ["bytes32[]"], [votes])
 
 
 def decode_batch_vote_digest(data: bytes) -> Hash32:
@@ -231,17 +231,17 @@ def decode_batch_vote_digest(data: bytes) -> Hash32:
 
 def begin_exit() -> bytes:
     """Call data of ``beginExit()``."""
-    return _call(b'"(\xdf\xa0', [], [])
+    return _call("2228dfa0", [], [])
 
 
 def begin_unbond() -> bytes:
     """Call data of ``beginUnbond()``."""
-    return _call(b"?\x17,\xef", [], [])
+    return _call("3f172cef", [], [])
 
 
 def burned() -> bytes:
     """Call data of ``burned()``."""
-    return _call(b"s\xf4%a", [], [])
+    return _call("73f42561", [], [])
 
 
 def decode_burned(data: bytes) -> int:
@@ -253,12 +253,12 @@ def decode_burned(data: bytes) -> int:
 
 def commit(consumer: bytes, digest: bytes, roles: int) -> bytes:
     """Call data of ``commit(consumer_, digest, roles)``."""
-    return _call(b"\x1cy\xac\xd1", ["address", "bytes32", "uint8"], [consumer, digest, roles])
+    return _call("1c79acd1", ["address", "bytes32", "uint8"], [consumer, digest, roles])
 
 
 def committee(consumer: bytes) -> bytes:
     """Call data of ``committee(consumer_)``."""
-    return _call(b"\x13\x0fg\x9d", ["address"], [consumer])
+    return _call("130f679d", ["address"], [consumer])
 
 
 def decode_committee(data: bytes) -> tuple[CommitmentView, ...]:
@@ -270,7 +270,7 @@ def decode_committee(data: bytes) -> tuple[CommitmentView, ...]:
 
 def consumer(consumer: bytes) -> bytes:
     """Call data of ``consumer(consumer_)``."""
-    return _call(b"\xdei\xb6\xac", ["address"], [consumer])
+    return _call("de69b6ac", ["address"], [consumer])
 
 
 def decode_consumer(data: bytes) -> ConsumerView:
@@ -282,24 +282,24 @@ def decode_consumer(data: bytes) -> ConsumerView:
 
 def deposit_eth(consumer: bytes) -> bytes:
     """Call data of ``depositEth(consumer_)``."""
-    return _call(b"\xad\x9dK\xa3", ["address"], [consumer])
+    return _call("ad9d4ba3", ["address"], [consumer])
 
 
 def extend(key: bytes, batch: Batch, indexes: Sequence[int], votes: Sequence[bytes]) -> bytes:
     """Call data of ``extend(key, batch, indexes, votes)``."""
     return _call(
-        b"r\x00\x0e\x82", ["bytes32", "(uint64,bytes)", "uint256[]", "bytes[]"], [key, batch, indexes, votes]
+        "72000e82", ["bytes32", "(uint64,bytes)", "uint256[]", "bytes[]"], [key, batch, indexes, votes]
     )
 
 
 def finalize(keys: Sequence[bytes], batches: Sequence[Batch]) -> bytes:
     """Call data of ``finalize(keys, batches)``."""
-    return _call(b"\xe0\xf7\xee-", ["bytes32[]", "(uint64,bytes)[]"], [keys, batches])
+    return _call("e0f7ee2d", ["bytes32[]", "(uint64,bytes)[]"], [keys, batches])
 
 
 def get_consumers(offset: int, limit: int) -> bytes:
     """Call data of ``getConsumers(offset, limit)``."""
-    return _call(b"]}\xed\t", ["uint256", "uint256"], [offset, limit])
+    return _call("5d7ded09", ["uint256", "uint256"], [offset, limit])
 
 
 def decode_get_consumers(data: bytes) -> tuple[ConsumerView, ...]:
@@ -311,7 +311,7 @@ def decode_get_consumers(data: bytes) -> tuple[ConsumerView, ...]:
 
 def get_provers(offset: int, limit: int) -> bytes:
     """Call data of ``getProvers(offset, limit)``."""
-    return _call(b"\xa1\xd2K\xfe", ["uint256", "uint256"], [offset, limit])
+    return _call("a1d24bfe", ["uint256", "uint256"], [offset, limit])
 
 
 def decode_get_provers(data: bytes) -> tuple[ProverView, ...]:
@@ -323,7 +323,7 @@ def decode_get_provers(data: bytes) -> tuple[ProverView, ...]:
 
 def key_of(submitter: bytes, slot: bytes) -> bytes:
     """Call data of ``keyOf(submitter, slot)``."""
-    return _call(b"\\\x94M\xf8", ["address", "bytes32"], [submitter, slot])
+    return _call("5c944df8", ["address", "bytes32"], [submitter, slot])
 
 
 def decode_key_of(data: bytes) -> Hash32:
@@ -335,7 +335,7 @@ def decode_key_of(data: bytes) -> Hash32:
 
 def member_of(member_id: int) -> bytes:
     """Call data of ``memberOf(memberId)``."""
-    return _call(b"\xa5\x994\xa5", ["uint32"], [member_id])
+    return _call("a59934a5", ["uint32"], [member_id])
 
 
 def decode_member_of(data: bytes) -> Address:
@@ -347,7 +347,7 @@ def decode_member_of(data: bytes) -> Address:
 
 def params() -> bytes:
     """Call data of ``params()``."""
-    return _call(b"\xcf\xf0\xab\x96", [], [])
+    return _call("cff0ab96", [], [])
 
 
 def decode_params(data: bytes) -> Params:
@@ -359,7 +359,7 @@ def decode_params(data: bytes) -> Params:
 
 def prover(prover: bytes) -> bytes:
     """Call data of ``prover(prover_)``."""
-    return _call(b"\xa4\x8d\xe0\xa3", ["address"], [prover])
+    return _call("a48de0a3", ["address"], [prover])
 
 
 def decode_prover(data: bytes) -> ProverView:
@@ -371,22 +371,22 @@ def decode_prover(data: bytes) -> ProverView:
 
 def register_consumer(image: str, digest: bytes) -> bytes:
     """Call data of ``registerConsumer(image, digest)``."""
-    return _call(b"\xe6\xad\xf2}", ["string", "bytes32"], [image, digest])
+    return _call("e6adf27d", ["string", "bytes32"], [image, digest])
 
 
 def register_prover(payout: bytes) -> bytes:
     """Call data of ``registerProver(payout)``."""
-    return _call(b"\x02\x8c\xac\x0c", ["address"], [payout])
+    return _call("028cac0c", ["address"], [payout])
 
 
 def renew(consumer: bytes) -> bytes:
     """Call data of ``renew(consumer_)``."""
-    return _call(b"\xfd\xc2\x8c\x8c", ["address"], [consumer])
+    return _call("fdc28c8c", ["address"], [consumer])
 
 
 def request_digest(request: RequestData) -> bytes:
     """Call data of ``requestDigest(request)``."""
-    return _call(b"\xecGU\x00", ["(address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32)"], [request])
+    return _call("ec475500", ["(address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32)"], [request])
 
 
 def decode_request_digest(data: bytes) -> Hash32:
@@ -398,12 +398,12 @@ def decode_request_digest(data: bytes) -> Hash32:
 
 def retire_nonces(new_base: int) -> bytes:
     """Call data of ``retireNonces(newBase)``."""
-    return _call(b"q\xf6\xad\xfb", ["uint64"], [new_base])
+    return _call("71f6adfb", ["uint64"], [new_base])
 
 
 def rewards(member_id: int) -> bytes:
     """Call data of ``rewards(memberId)``."""
-    return _call(b"\x8f|\x0cv", ["uint32"], [member_id])
+    return _call("8f7c0c76", ["uint32"], [member_id])
 
 
 def decode_rewards(data: bytes) -> int:
@@ -415,18 +415,18 @@ def decode_rewards(data: bytes) -> int:
 
 def set_image(image: str, digest: bytes) -> bytes:
     """Call data of ``setImage(image, digest)``."""
-    return _call(b"i\x8e\xe9\xa4", ["string", "bytes32"], [image, digest])
+    return _call("698ee9a4", ["string", "bytes32"], [image, digest])
 
 
 def set_payout(prover: bytes, payout: bytes) -> bytes:
     """Call data of ``setPayout(prover_, payout)``."""
-    return _call(b"\xc2\xfb\x1c\xeb", ["address", "address"], [prover, payout])
+    return _call("c2fb1ceb", ["address", "address"], [prover, payout])
 
 
 def settle(slot: bytes, old: Batch, entries: Sequence[Entry]) -> bytes:
     """Call data of ``settle(slot, old, entries)``."""
     return _call(
-        b"\xdb\x99\xee\x8e",
+        "db99ee8e",
         [
             "bytes32",
             "(uint64,bytes)",
@@ -439,7 +439,7 @@ def settle(slot: bytes, old: Batch, entries: Sequence[Entry]) -> bytes:
 def settle_attested(slot: bytes, old: Batch, entries: Sequence[Entry], signatures: bytes) -> bytes:
     """Call data of ``settleAttested(slot, old, entries, signatures)``."""
     return _call(
-        b"\xda#\t\xe6",
+        "da2309e6",
         [
             "bytes32",
             "(uint64,bytes)",
@@ -452,7 +452,7 @@ def settle_attested(slot: bytes, old: Batch, entries: Sequence[Entry], signature
 
 def snapshot(consumer: bytes, id: int) -> bytes:
     """Call data of ``snapshot(consumer_, id)``."""
-    return _call(b"\x8e\xb9\xba\xe6", ["address", "uint64"], [consumer, id])
+    return _call("8eb9bae6", ["address", "uint64"], [consumer, id])
 
 
 def decode_snapshot(data: bytes) -> SnapshotView:
@@ -467,7 +467,7 @@ def supersede(
 ) -> bytes:
     """Call data of ``supersede(key, batch, index, proverSeat, proofHash, attempt, votes)``."""
     return _call(
-        b"\n\x7f\x87o",
+        "0a7f876f",
         ["bytes32", "(uint64,bytes)", "uint256", "uint8", "bytes32", "uint8", "bytes"],
         [key, batch, index, prover_seat, proof_hash, attempt, votes],
     )
@@ -475,7 +475,7 @@ def supersede(
 
 def take_snapshot(consumer: bytes) -> bytes:
     """Call data of ``takeSnapshot(consumer_)``."""
-    return _call(b"\x92\x99\x11\xbe", ["address"], [consumer])
+    return _call("929911be", ["address"], [consumer])
 
 
 def decode_take_snapshot(data: bytes) -> int:
@@ -487,13 +487,13 @@ def decode_take_snapshot(data: bytes) -> int:
 
 def uncommit(consumer: bytes) -> bytes:
     """Call data of ``uncommit(consumer_)``."""
-    return _call(b"P\xd4\xb7\xa1", ["address"], [consumer])
+    return _call("50d4b7a1", ["address"], [consumer])
 
 
 def vote_digest(request_id: bytes, prover: bytes, proof_hash: bytes, attempt: int, valid: bool) -> bytes:
     """Call data of ``voteDigest(requestId, prover, proofHash, attempt, valid)``."""
     return _call(
-        b"\xd1\x89\x11G",
+        "d1891147",
         ["bytes32", "address", "bytes32", "uint8", "bool"],
         [request_id, prover, proof_hash, attempt, valid],
     )
@@ -508,17 +508,17 @@ def decode_vote_digest(data: bytes) -> Hash32:
 
 def withdraw_consumer() -> bytes:
     """Call data of ``withdrawConsumer()``."""
-    return _call(b"\x13y\x9a\xa9", [], [])
+    return _call("13799aa9", [], [])
 
 
 def withdraw_prover() -> bytes:
     """Call data of ``withdrawProver()``."""
-    return _call(b"#t!B", [], [])
+    return _call("23742142", [], [])
 
 
 def withdraw_rewards(member_ids: Sequence[int]) -> bytes:
     """Call data of ``withdrawRewards(memberIds)``."""
-    return _call(b"e\xa2w\x83", ["uint32[]"], [member_ids])
+    return _call("65a27783", ["uint32[]"], [member_ids])
 
 
 @dataclass(frozen=True, slots=True)
@@ -974,55 +974,55 @@ EVENTS: Final[dict[Hash32, type[Event]]] = {
 
 
 ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {
-    b":\x81\xd6\xfc": ("AlreadyRegistered", ()),
-    b"\x06%\x04\x01": ("AmountTooLarge", ()),
-    b"\x14'r\x82": ("BadConsumerSignature", ()),
-    b"\x87\xb6\xbaT": ("BadImage", ()),
-    b"\xef?\xf4\xae": ("BadIndex", ()),
-    b"\x01\x9a\xf67": ("BadParams", ()),
-    b"{\xa4\xeeO": ("BadProver", ()),
-    b"\x7f\x97L\xc9": ("BadRoles", ()),
-    b"Ff\xd4\x82": ("BadVotes", ()),
-    b"\x0b\xb4o2": ("BatchMismatch", ()),
-    b"\x94\x8a\xd0o": ("BatchOpen", ()),
-    b"S\x96\xa0\xe7": ("CommitteeFull", ()),
-    b"a\xee\x93y": ("CommitteeTooSmall", ()),
-    b"H\xf0\xfa\xe6": ("DeadlineTooFar", ()),
-    b"X.\t\x07": ("DigestMismatch", ()),
-    b"\x12\x86-u": ("Exiting", ()),
-    b"\xf4\xd6x\xb8": ("InsufficientBalance", ()),
-    b"\xffc:8": ("LengthMismatch", ()),
-    b"\xea\x06\xd9\x87": ("NonceBaseNotAhead", ()),
-    b"Ky\x8c\xa3": ("NonceTooFar", ()),
-    b"\x1fmZ\xef": ("NonceUsed", ()),
-    b"\x81y\x1c\xb4": ("NotCommitted", ()),
-    b"hq\x13\x02": ("NotExiting", ()),
-    b"js{\t": ("NotInBatch", ()),
-    b")\x1f\xc4B": ("NotMember", ()),
-    b"e\x7f\x85X": ("NotPayout", ()),
-    b"\xab\xa4s9": ("NotRegistered", ()),
-    b"\x01\x07`\x85": ("NotUnbonding", ()),
-    b"3\x06p\xed": ("NotWholeGwei", ()),
-    b"&\xe1O;": ("NothingSettled", ("bytes4",)),
-    b"\xd0\xd0O`": ("NothingToWithdraw", ()),
-    b"\xf4\x99\xda ": ("PaymentFailed", ()),
-    b"\xd7\x9e\x82J": ("QuorumNotMet", ()),
-    b"\xe1\xbc\xc0\xa9": ("QuorumOutOfRange", ()),
-    b"\xfe\xf0\x1c\xd2": ("RequestExpired", ()),
-    b"f,R\xc0": ("RewardTooSmall", ()),
-    b"\x88\x8a\xc4\xcb": ("SnapshotFailed", ()),
-    b"C/k'": ("SnapshotNotInForce", ()),
-    b"3\xf3\xfc\xf9": ("SnapshotUnchanged", ()),
-    b"C\xd5\x81\x90": ("StakeTooSmall", ()),
-    b"\xce\x9a\xbd\x92": ("StillCommitted", ()),
-    b"\x08]\xe6%": ("TooEarly", ()),
-    b"n\xd1\xaf!": ("Unbonding", ()),
-    b"\x15\xc5]c": ("UnknownSnapshot", ()),
-    b"K\xb8#)": ("WeakerChallenger", ()),
-    b"/#\xcf\xcd": ("WindowClosed", ()),
-    b"\xd9.#=": ("ZeroAddress", ()),
-    b"\x08\xc3y\xa0": ("Error", ("string",)),
-    b"NH{q": ("Panic", ("uint256",)),
+    bytes.fromhex("3a81d6fc"): ("AlreadyRegistered", ()),
+    bytes.fromhex("06250401"): ("AmountTooLarge", ()),
+    bytes.fromhex("14277282"): ("BadConsumerSignature", ()),
+    bytes.fromhex("87b6ba54"): ("BadImage", ()),
+    bytes.fromhex("ef3ff4ae"): ("BadIndex", ()),
+    bytes.fromhex("019af637"): ("BadParams", ()),
+    bytes.fromhex("7ba4ee4f"): ("BadProver", ()),
+    bytes.fromhex("7f974cc9"): ("BadRoles", ()),
+    bytes.fromhex("4666d482"): ("BadVotes", ()),
+    bytes.fromhex("0bb46f32"): ("BatchMismatch", ()),
+    bytes.fromhex("948ad06f"): ("BatchOpen", ()),
+    bytes.fromhex("5396a0e7"): ("CommitteeFull", ()),
+    bytes.fromhex("61ee9379"): ("CommitteeTooSmall", ()),
+    bytes.fromhex("48f0fae6"): ("DeadlineTooFar", ()),
+    bytes.fromhex("582e0907"): ("DigestMismatch", ()),
+    bytes.fromhex("12862d75"): ("Exiting", ()),
+    bytes.fromhex("f4d678b8"): ("InsufficientBalance", ()),
+    bytes.fromhex("ff633a38"): ("LengthMismatch", ()),
+    bytes.fromhex("ea06d987"): ("NonceBaseNotAhead", ()),
+    bytes.fromhex("4b798ca3"): ("NonceTooFar", ()),
+    bytes.fromhex("1f6d5aef"): ("NonceUsed", ()),
+    bytes.fromhex("81791cb4"): ("NotCommitted", ()),
+    bytes.fromhex("68711302"): ("NotExiting", ()),
+    bytes.fromhex("6a737b09"): ("NotInBatch", ()),
+    bytes.fromhex("291fc442"): ("NotMember", ()),
+    bytes.fromhex("657f8558"): ("NotPayout", ()),
+    bytes.fromhex("aba47339"): ("NotRegistered", ()),
+    bytes.fromhex("01076085"): ("NotUnbonding", ()),
+    bytes.fromhex("330670ed"): ("NotWholeGwei", ()),
+    bytes.fromhex("26e14f3b"): ("NothingSettled", ("bytes4",)),
+    bytes.fromhex("d0d04f60"): ("NothingToWithdraw", ()),
+    bytes.fromhex("f499da20"): ("PaymentFailed", ()),
+    bytes.fromhex("d79e824a"): ("QuorumNotMet", ()),
+    bytes.fromhex("e1bcc0a9"): ("QuorumOutOfRange", ()),
+    bytes.fromhex("fef01cd2"): ("RequestExpired", ()),
+    bytes.fromhex("662c52c0"): ("RewardTooSmall", ()),
+    bytes.fromhex("888ac4cb"): ("SnapshotFailed", ()),
+    bytes.fromhex("432f6b27"): ("SnapshotNotInForce", ()),
+    bytes.fromhex("33f3fcf9"): ("SnapshotUnchanged", ()),
+    bytes.fromhex("43d58190"): ("StakeTooSmall", ()),
+    bytes.fromhex("ce9abd92"): ("StillCommitted", ()),
+    bytes.fromhex("085de625"): ("TooEarly", ()),
+    bytes.fromhex("6ed1af21"): ("Unbonding", ()),
+    bytes.fromhex("15c55d63"): ("UnknownSnapshot", ()),
+    bytes.fromhex("4bb82329"): ("WeakerChallenger", ()),
+    bytes.fromhex("2f23cfcd"): ("WindowClosed", ()),
+    bytes.fromhex("d92e233d"): ("ZeroAddress", ()),
+    bytes.fromhex("08c379a0"): ("Error", ("string",)),
+    bytes.fromhex("4e487b71"): ("Panic", ("uint256",)),
 }
 
 
