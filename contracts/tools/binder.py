@@ -168,9 +168,8 @@ def render_errors(errors: list[Abi]) -> str:
     lines = ["ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {"]
     for item in errors:
         selector = keccak(signature(item).encode())[:4].hex()
-        lines.append(
-            f"    bytes.fromhex('{selector}'): ({item['name']!r}, {tuple(canonical(i) for i in item['inputs'])!r}),"
-        )
+        kinds = tuple(canonical(i) for i in item["inputs"])
+        lines.append(f"    bytes.fromhex('{selector}'): ({item['name']!r}, {kinds!r}),")
     return "\n".join([*lines, "}"])
 
 
