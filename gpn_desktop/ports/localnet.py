@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,19 @@ class LocalChain:
     funded: tuple[NodeKey, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """``changes`` in wei for the accounts asked for and for all that sent or got a transaction, without the
+    block producer's; ``gas`` is what all transactions paid for gas, in wei. Together they have to be zero."""
+
+    changes: Mapping[Address, int]
+    gas: int
+
+    @property
+    def difference(self) -> int:
+        return sum(self.changes.values()) + self.gas
+
+
 class Localnet(Protocol):
     async def start(self) -> LocalChain:
         """Start on free loopback ports; ChainUnreachable when the program is missing or does not answer."""
@@ -34,6 +48,10 @@ class Localnet(Protocol):
 
     async def fund(self, account: Address, amount: Wei) -> None:
         """Send ETH from a funded account."""
+        ...
+
+    async def audit(self, since: int, accounts: Iterable[Address]) -> Audit:
+        """What money did after block ``since``, by the chain's own books."""
         ...
 
     async def aclose(self) -> None: ...

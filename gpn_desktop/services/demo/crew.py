@@ -1,0 +1,105 @@
+"""The demo's operators: node processes, what they say, and their deaths."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.types import Address
+from gpn_desktop.ports.processes import Launcher, NodeEvent, NodeProcess, NodeSpec
+
+START_SECONDS: Final = 60.0
+
+
+class CrewError(GpnError):
+    code = "GPN-1901"
+    remedy = "The nodes' logs in the demo's folder say more."
+
+
+@dataclass
+class Told:
+    """An event of one operator; ``address`` says whose."""
+
+    address: Address
+    name: str
+    fields: NodeEvent
+
+
+@dataclass
+class Crew:
+    launcher: Launcher
+    told: list[Told] = field(default_factory=list)
+    listeners: list[Callable[[Told], None]] = field(default_factory=list)
+    running: dict[Address, NodeProcess] = field(default_factory=dict)
+    _readers: set[asyncio.Task[None]] = field(default_factory=set)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _leaving: set[Address] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+
+    async def launch(self, spec: NodeSpec) -> NodeEvent:
+        """Start a node and wait until it serves; its ``ready`` event."""
+        began = len(self.told)
+        process = await self.launcher.launch(spec)
+        self.running[spec.key.address] = process
+        self._leaving.discard(spec.key.address)
+        reader = asyncio.create_task(self._read(process))
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        ready = await self.until(
+            lambda t: t.address == spec.key.address and t.name == "ready", START_SECONDS, since=began
+        )
+        return ready.fields
+
+    async def _read(self, process: NodeProcess) -> None:
+        address = process.spec.key.address
+        async for fields in process.events():
+            told = Told(address, str(fields.get("event", "")), fields)
+            self.told.append(told)
+            for listener in list(self.listeners):
+                listener(told)
+            async with self._news:
+                self._news.notify_all()
+        if address not in self._leaving:
+            self.lost.append(process.spec.name)
+        async with self._news:
+            self._news.notify_all()
+
+    async def until(self, wanted: Callable[[Told], bool], within: float, since: int = 0) -> Told:
+        """The first event from ``since`` on that fits; CrewError when none comes or a node dies."""
+        seen = since
+        try:
+            async with asyncio.timeout(within), self._news:
+                while True:
+                    for told in self.told[seen:]:
+                        seen += 1
+                        if wanted(told):
+                            return told
+                    if self.lost:
+                        raise CrewError(f"Node {self.lost[0]} ended by itself.")
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise CrewError(f"A node did not get ready within {within:.0f} s.") from error
+
+    async def all_told(self, name: str, within: float) -> None:
+        """Every running node has said it."""
+        for address in list(self.running):
+            await self.until(lambda t, a=address: t.address == a and t.name == name, within)  # type: ignore[misc]
+
+    def kill(self, address: Address) -> NodeSpec:
+        """SIGKILL; the spec is what is needed to start it again."""
+        self._leaving.add(address)
+        process = self.running.pop(address)
+        process.kill()
+        return process.spec
+
+    async def aclose(self) -> None:
+        processes = list(self.running.values())
+        self._leaving.update(self.running)
+        self.running.clear()
+        await asyncio.gather(*(p.stop() for p in processes))
+        for reader in list(self._readers):
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""What a demo is asked for and what it found out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpn_desktop.core.types import Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class DemoImage:
+    """The prover's image. ``sample`` is a payload that it can prove; ``runtime`` is who runs it."""
+
+    name: str
+    digest: Hash32
+    label: str
+    runtime: str
+    sample: bytes
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """``cheat``: how many of the nodes announce false proofs. ``folder`` is removed by the caller."""
+
+    nodes: int
+    requests: int
+    cheat: int
+    crash: bool
+    folder: Path
+
+
+@dataclass
+class Outcome:
+    """One request's story, as the gateway and the nodes told it. Times in milliseconds."""
+
+    ref: str
+    request_id: Hash32
+    phase: str = "sent"
+    attempt: int = 0
+    overhead_ms: float | None = None
+    proof_ok: bool = False
+
+
+@dataclass
+class Report:
+    """The last line of ``gpn-desktop demo --json``."""
+
+    nodes: int
+    requests: int
+    verified: int = 0
+    settled: int = 0
+    paid: int = 0
+    attempts: int = 0
+    voted_down: int = 0
+    taken_over: int = 0
+    prover: str = ""
+    overhead_ms: dict[str, float | None] = field(default_factory=lambda: {"p50": None, "p95": None})
+    chain_id: int = 0
+    contract: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    """By nearest rank; None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 1)

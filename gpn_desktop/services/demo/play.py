@@ -1,0 +1,274 @@
+"""The demo's plot: requests in turn, a fault where one was asked for, the window, the payout, the audit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from gpn_desktop.core.eip712 import keccak
+from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.types import WEI_PER_GWEI, Address, Hash32, Wei, short
+from gpn_desktop.services.consumer import Order
+from gpn_desktop.services.demo.crew import Told
+from gpn_desktop.services.demo.model import Outcome, Report, percentile
+from gpn_desktop.services.demo.stage import WINDOW, Stage
+from gpn_desktop.services.views import JobView, Phase
+
+REWARD_GWEI: Final = 2_100_000
+TURN_SECONDS: Final = 30
+VERDICT_SECONDS: Final = 180.0
+SETTLE_SECONDS: Final = 90.0
+PAY_SECONDS: Final = 120.0
+MAX_REFS: Final = 500
+ORDER: Final = (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
+
+
+class DemoFailed(GpnError):
+    code = "GPN-1902"
+    remedy = "The nodes' logs in the demo's folder say more."
+
+
+@dataclass
+class Play:
+    stage: Stage
+    report: Report
+    outcomes: list[Outcome] = field(default_factory=list)
+    seen: dict[Hash32, JobView] = field(default_factory=dict)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _watches: set[asyncio.Task[None]] = field(default_factory=set)
+    _victim: Address | None = None
+
+    async def run(self) -> None:
+        """All acts; what goes wrong ends in ``report.errors``."""
+        stage = self.stage
+        stage.crew.listeners.append(self._hear)
+        try:
+            await self._request("warm-up", counted=False)
+            for number in range(1, stage.options.requests + 1):
+                await self._act(number)
+            await self._pay()
+            await self._audit()
+        except GpnError as error:
+            self.report.errors.append(str(error))
+        finally:
+            for watch in list(self._watches):
+                watch.cancel()
+            await asyncio.gather(*self._watches, return_exceptions=True)
+        self._count()
+
+    async def _act(self, number: int) -> None:
+        options = self.stage.options
+        if number == 1 and options.cheat:
+            await self._request("request-1", first=self._cheaters(), why="a cheater proves first")
+        elif number == 1 and options.crash:
+            await self._request(
+                "request-1", first=self._others(), why="the first prover is killed", kill=True
+            )
+        else:
+            await self._request(f"request-{number}")
+
+    def _cheaters(self) -> set[Address]:
+        return {o.address for o in self.stage.operators if o.spec.cheat}
+
+    def _others(self) -> set[Address]:
+        return {o.address for o in self.stage.operators[1:]}
+
+    # one request ------------------------------------------------------------------------------------------
+
+    async def _request(
+        self,
+        ref: str,
+        counted: bool = True,
+        first: set[Address] | None = None,
+        why: str = "",
+        kill: bool = False,
+    ) -> None:
+        order = await self._choose(ref, first)
+        if first is not None:
+            prover = await self.stage.first_prover(order)
+            self.stage.say(f"{ref}: ref {order.signed.message.details.ref!r} chosen so that {why}: "
+                           f"{self._name(prover)}")  # fmt: skip
+            self._victim = prover if kill else None
+        outcome = Outcome(ref, order.id)
+        if counted:
+            self.outcomes.append(outcome)
+        gateway = self.stage.gateway
+        assert gateway is not None
+        request = order.signed.message
+        mark = len(self.stage.crew.told)
+        await gateway.submit(request, order.signed.signature, order.payload)
+        watch = asyncio.create_task(self._watch(order))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        restart = asyncio.create_task(self._crash(order, mark)) if kill else None
+        view = await self._until(order.id, Phase.VERIFIED, VERDICT_SECONDS)
+        if restart is not None:
+            await restart
+        await self._judge(order, outcome, view)
+
+    async def _choose(self, ref: str, first: set[Address] | None) -> Order:
+        """An order whose first prover is one of ``first``; a few tries find one."""
+        for number in range(MAX_REFS):
+            name = ref if first is None else f"{ref}-{number}"
+            order = await self.stage.order(name, REWARD_GWEI, TURN_SECONDS)
+            if first is None or await self.stage.first_prover(order) in first:
+                return order
+            assert self.stage.consumer is not None
+            self.stage.consumer.discard(order)
+        raise DemoFailed(f"None of {MAX_REFS} request ids put the wanted prover first.")
+
+    async def _watch(self, order: Order) -> None:
+        gateway = self.stage.gateway
+        assert gateway is not None
+        async for view in gateway.watch(order.id):
+            self.seen[order.id] = view
+            async with self._news:
+                self._news.notify_all()
+
+    async def _until(self, request_id: Hash32, phase: Phase, within: float) -> JobView:
+        """The request's state once it has come at least as far as ``phase``."""
+        reached = ORDER[ORDER.index(phase) :]
+        try:
+            async with asyncio.timeout(within), self._news:
+                while True:
+                    view = self.seen.get(request_id)
+                    if view is not None and view.phase in reached:
+                        return view
+                    if view is not None and view.phase.ended:
+                        raise DemoFailed(f"Request {view.ref} ended as {view.phase.value}: {view.error}")
+                    await self._news.wait()
+        except TimeoutError as error:
+            last = self.seen.get(request_id)
+            state = last.phase.value if last else "unknown"
+            raise DemoFailed(f"A request is still {state} after {within:.0f} s.") from error
+
+    async def _crash(self, order: Order, mark: int) -> None:
+        """Kill the selected prover in the middle of its proof, and start it again at once."""
+        told = await self.stage.crew.until(
+            lambda t: t.name == "proving" and t.fields.get("request") == order.id.hex(), 60, mark
+        )
+        victim = next(o for o in self.stage.operators if o.address == told.address)
+        self.stage.crew.kill(victim.address)
+        self.stage.say(f"  killed {victim.spec.name} while it was proving; starting it again")
+        await self.stage.restart(victim)
+        self.stage.say(f"  {victim.spec.name} is back with its journal")
+
+    async def _judge(self, order: Order, outcome: Outcome, view: JobView) -> None:
+        """Take the proof as a consumer would, and measure what the network added to it."""
+        gateway = self.stage.gateway
+        assert gateway is not None
+        assert view.prover is not None
+        proof = await gateway.proof(order.signed.message.details.ref)
+        members = order.snapshot.verifiers(view.prover)
+        signers = {voter for voter, _ in proof.votes}
+        enough = len(signers & members) >= order.signed.message.quorum
+        outcome.proof_ok = enough and keccak(proof.proof) == view.proof_hash == proof.proof_hash
+        if not outcome.proof_ok:
+            self.report.errors.append(f"{outcome.ref}: the proof handed out is not the verified one.")
+        outcome.attempt = view.attempt
+        outcome.overhead_ms = self._overhead(order, view)
+        who = self._name(view.prover)
+        again = f", attempt {view.attempt + 1}" if view.attempt else ""
+        spent = "" if outcome.overhead_ms is None else f", {outcome.overhead_ms:.0f} ms on top of the proof"
+        self.stage.say(f"{outcome.ref}: proved by {who}{again}, {view.valid_votes} valid votes{spent}")
+
+    def _overhead(self, order: Order, view: JobView) -> float | None:
+        """Accept to verdict at the gateway, without the winner's proof and the vote that made the quorum.
+
+        Only where the first prover won: a failed attempt's time is no overhead of the network.
+        """
+        if view.attempt:
+            return None
+        request = order.id.hex()
+        votes = [v for v in view.votes if v.valid and v.proof_hash == view.proof_hash]
+        deciding = votes[min(order.signed.message.quorum, len(votes)) - 1].voter
+        prove = self._told_ms("proved", request, view.prover)
+        verify = self._told_ms("validated", request, deciding)
+        if prove is None or verify is None:
+            return None
+        return view.verdict_ms - view.received_ms - prove - verify
+
+    def _told_ms(self, name: str, request: str, who: Address | None) -> float | None:
+        for told in reversed(self.stage.crew.told):
+            if told.name == name and told.address == who and told.fields.get("request") == request:
+                ms = told.fields.get("ms")
+                return float(ms) if isinstance(ms, int | float) else None
+        return None
+
+    def _hear(self, told: Told) -> None:
+        if told.name == "voted_down" and told.address == self.stage.operators[0].address:
+            self.report.voted_down += 1
+            prover = Address(bytes.fromhex(str(told.fields["prover"])))
+            proof = bytes.fromhex(str(told.fields["proof"]))
+            self.stage.say(f"  voted down: proof {short(proof)} of {self._name(prover)} is false; "
+                           "the next in the order takes over")  # fmt: skip
+
+    def _name(self, address: Address) -> str:
+        return f"{self.stage.names.get(address, 'node')} {short(address)}"
+
+    # the money --------------------------------------------------------------------------------------------
+
+    async def _pay(self) -> None:
+        stage = self.stage
+        for request_id in list(self.seen):
+            await self._until(request_id, Phase.SETTLED, SETTLE_SECONDS)
+        stage.say("All requests are settled; moving the local chain's clock past the 24 h window")
+        await stage.localnet.advance(WINDOW + 1)
+        for request_id in list(self.seen):
+            await self._until(request_id, Phase.PAID, PAY_SECONDS)
+        await self._withdrawn()
+
+    async def _withdrawn(self) -> None:
+        """Every member's rewards have left for its payout address."""
+        assert self.stage.chain is not None
+        for operator in self.stage.operators:
+            member = await self.stage.chain.prover(operator.address)
+            if member is None:
+                raise DemoFailed(f"{operator.spec.name} is not a member.")
+            while True:
+                mark = len(self.stage.crew.told)
+                if not await self.stage.chain.rewards(member.member_id):
+                    break
+                await self.stage.crew.until(
+                    lambda t, o=operator: t.address == o.address and t.name == "withdrawn",  # type: ignore[misc]
+                    PAY_SECONDS,
+                    mark,
+                )
+
+    async def _audit(self) -> None:
+        """The chain's books: nothing may come from nowhere or get lost, to the wei."""
+        stage = self.stage
+        assert stage.chain is not None
+        payouts = [o.spec.payout for o in stage.operators]
+        accounts = [stage.contract, stage.consumer_key.address, *payouts]
+        audit = await stage.localnet.audit(stage.first_block, accounts)
+        if audit.difference:
+            self.report.errors.append(f"The books are off by {audit.difference} wei.")
+        for operator in stage.operators:
+            paid = Wei(audit.changes[operator.spec.payout])
+            stage.say(f"  {operator.spec.name} was paid {format_gwei(paid)}")
+        total = sum(audit.changes[p] for p in payouts)
+        owed = len(self.seen) * REWARD_GWEI * WEI_PER_GWEI
+        stage.say(f"  {format_gwei(Wei(total))} of {format_gwei(Wei(owed))} paid out; gas {audit.gas} wei; "
+                  f"books differ by {audit.difference} wei")  # fmt: skip
+        if not 0 < total <= owed:
+            self.report.errors.append(f"{total} wei were paid out of {owed}.")
+
+    def _count(self) -> None:
+        report = self.report
+        for outcome in self.outcomes:
+            view = self.seen.get(outcome.request_id)
+            phase = view.phase if view is not None else Phase.WAITING
+            report.verified += phase in ORDER and outcome.proof_ok
+            report.settled += phase in ORDER[1:]
+            report.paid += phase is Phase.PAID and not report.errors
+            report.attempts += outcome.attempt + 1
+            report.taken_over += outcome.attempt > 0
+        overheads = [o.overhead_ms for o in self.outcomes if o.overhead_ms is not None]
+        report.overhead_ms = {"p50": percentile(overheads, 0.5), "p95": percentile(overheads, 0.95)}
+
+
+def format_gwei(amount: Wei) -> str:
+    """Exact to the gwei, as ETH."""
+    return f"{amount // 10**18}.{amount % 10**18 // WEI_PER_GWEI:09d} ETH"

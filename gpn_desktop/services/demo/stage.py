@@ -1,0 +1,194 @@
+"""Setting the demo's stage: chain, contract, consumer, operators that stake and commit, one committee."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from gpn_desktop.core.eip712 import address_of_secret
+from gpn_desktop.core.selection import ranking, selection_seed
+from gpn_desktop.core.types import ZERO_ADDRESS, Address, Gwei, Wei, short
+from gpn_desktop.ports.chain import Chain, RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.localnet import LocalChain, Localnet
+from gpn_desktop.ports.processes import NodeSpec
+from gpn_desktop.ports.secrets import NodeKey
+from gpn_desktop.services.consumer import ConsumerSide, Gateway, Order
+from gpn_desktop.services.demo.crew import Crew
+from gpn_desktop.services.demo.model import DemoImage, DemoOptions
+
+WINDOW: Final = 24 * 3600
+ETHER: Final = 10**18
+STAKE: Final = Wei(ETHER)
+POCKET: Final = Wei(3 * ETHER)  # an operator's: stake, and gas for a long demo
+DEPOSIT: Final = Wei(ETHER)
+COMMIT_SECONDS: Final = 60.0
+IMAGE_SECONDS: Final = 300.0
+MESH_SECONDS: Final = 30.0
+
+Say = Callable[[str], None]
+ChainOf = Callable[[LocalChain, Address, NodeKey], Chain]
+GatewayTo = Callable[[str], Awaitable[Gateway]]
+
+
+def new_key() -> NodeKey:
+    secret = secrets.token_bytes(32)
+    return NodeKey(address_of_secret(secret), secret)
+
+
+@dataclass
+class Operator:
+    spec: NodeSpec
+    grpc: str = ""
+    listen: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        return self.spec.key.address
+
+
+@dataclass
+class Stage:
+    """Everything that stands once the demo has begun. Closed by ``aclose``, in whatever state."""
+
+    options: DemoOptions
+    image: DemoImage
+    localnet: Localnet
+    crew: Crew
+    chain_of: ChainOf
+    gateway_to: GatewayTo
+    say: Say
+    consumer_key: NodeKey = field(default_factory=new_key)
+    operators: list[Operator] = field(default_factory=list)
+    names: dict[Address, str] = field(default_factory=dict)
+    local: LocalChain | None = None
+    contract: Address = ZERO_ADDRESS
+    first_block: int = 0
+    chain: Chain | None = None
+    consumer: ConsumerSide | None = None
+    gateway: Gateway | None = None
+    _events: asyncio.Task[None] | None = None
+
+    async def build(self) -> None:
+        await self._build_chain()
+        await self._build_operators()
+        await self.take_snapshot()
+        gateway = self.operators[0]
+        self.gateway = await self.gateway_to(gateway.grpc)
+
+    async def _build_chain(self) -> None:
+        self.say("Starting a local chain and deploying the settlement contract")
+        self.local = await self.localnet.start()
+        deployer = self.local.funded[0]
+        self.contract = await self.localnet.deploy(deployer, WINDOW)
+        self.chain = self.chain_of(self.local, self.contract, self.consumer_key)
+        await self.chain.start(0)
+        self._events = asyncio.create_task(_drain(self.chain))
+        self.first_block = (await self.chain.head()).number
+        await self.localnet.fund(self.consumer_key.address, Wei(DEPOSIT + ETHER))
+        call = RegisterConsumer(self.image.name, self.image.digest, DEPOSIT)
+        await self.chain.submit("register consumer", call)
+        self.consumer = ConsumerSide(self.chain, self.consumer_key, confirmations=0)
+        self.names[self.consumer_key.address] = "consumer"
+
+    async def _build_operators(self) -> None:
+        self.say(f"Starting {self.options.nodes} nodes, each a process of its own")
+        await self.start_operator(self.make_spec(0))
+        others = [self.make_spec(i) for i in range(1, self.options.nodes)]
+        # Two at a time: a node's start is bound by the processor.
+        for pair in (others[i : i + 2] for i in range(0, len(others), 2)):
+            await asyncio.gather(*(self.start_operator(spec) for spec in pair))
+        self.operators.sort(key=lambda o: o.spec.name)
+        await self.crew.all_told("committed", COMMIT_SECONDS)
+        await self.crew.all_told("image_ready", IMAGE_SECONDS)
+
+    def make_spec(self, number: int) -> NodeSpec:
+        assert self.local is not None
+        key = new_key()
+        name = f"node-{number + 1}"
+        self.names[key.address] = name
+        return NodeSpec(
+            name=name,
+            key=key,
+            payout=new_key().address,
+            data_dir=self.options.folder / name,
+            chain=self.local,
+            contract=self.contract,
+            consumers=(self.consumer_key.address,),
+            bootstrap=self.operators[0].listen if self.operators else (),
+            stake=STAKE,
+            runtime=self.image.runtime,
+            delay=self.image.delay,
+            # The gateway is node 1: it should tell the truth about what the others do.
+            cheat=0 < number <= self.options.cheat,
+        )
+
+    async def start_operator(self, spec: NodeSpec) -> Operator:
+        await self.localnet.fund(spec.key.address, POCKET)
+        operator = Operator(spec)
+        self._read_ready(operator, await self.crew.launch(spec))
+        self.operators.append(operator)
+        return operator
+
+    async def restart(self, operator: Operator) -> None:
+        """Start a killed node again, with the same key and data."""
+        self._read_ready(operator, await self.crew.launch(operator.spec))
+
+    def _read_ready(self, operator: Operator, ready: dict[str, object]) -> None:
+        operator.grpc = str(ready.get("grpc", ""))
+        listen = ready.get("listen")
+        operator.listen = tuple(str(a) for a in listen) if isinstance(listen, list) else ()
+        role = ", which will cheat" if operator.spec.cheat else ""
+        self.say(f"  {operator.spec.name} {short(operator.address)} serves on {operator.grpc}{role}")
+
+    async def take_snapshot(self) -> None:
+        """A new numbered committee of all that have committed, known to every node."""
+        assert self.chain is not None
+        since = len(self.crew.told)
+        name = f"snapshot {len(self.operators)}"
+        await self.chain.submit(name, TakeSnapshot(self.consumer_key.address))
+        for operator in self.operators:
+            await self.crew.until(
+                lambda t, o=operator: t.address == o.address and t.name == "snapshot",  # type: ignore[misc]
+                MESH_SECONDS,
+                since,
+            )
+        everybody = len(self.operators) - 1
+        for operator in self.operators:
+            await self.crew.until(
+                lambda t, o=operator: (  # type: ignore[misc]
+                    t.address == o.address and t.name == "peers" and t.fields.get("count", 0) >= everybody
+                ),
+                MESH_SECONDS,
+            )
+
+    async def order(self, ref: str, reward: int, turn_seconds: int) -> Order:
+        assert self.consumer is not None
+        return await self.consumer.order(ref, self.image.sample, Gwei(reward), turn_seconds)
+
+    async def first_prover(self, order: Order) -> Address:
+        """Who will prove first: anybody can compute it."""
+        assert self.chain is not None
+        request = order.signed.message
+        anchor = request.details.anchor_block
+        latest = await self.chain.latest_proof(request.consumer, anchor) or request.details.image_digest
+        seed = selection_seed(self.chain.domain, request.consumer, latest, order.id, b"")
+        return ranking(seed, order.snapshot)[0]
+
+    async def aclose(self) -> None:
+        if self.gateway is not None:
+            await self.gateway.aclose()
+        await self.crew.aclose()
+        if self._events is not None:
+            self._events.cancel()
+        if self.chain is not None:
+            await self.chain.aclose()
+        await self.localnet.aclose()
+
+
+async def _drain(chain: Chain) -> None:
+    """The consumer's side needs no events, but a queue that nobody reads grows."""
+    async for _ in chain.events():
+        pass
