@@ -300,3 +300,8 @@ class RequestEnded(GpnError):
 class CancelTooLate(GpnError):
     code = "GPN-1705"
     remedy = "Proving has started; the request runs to its end."
+
+
+class GatewayUnreachable(GpnError):
+    code = "GPN-1706"
+    remedy = "Check the node's address, that it runs, and whether it expects TLS."
