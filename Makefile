@@ -1,8 +1,12 @@
-.PHONY: setup test lint
+# `make demo` and `make test` do all the set-up that they need.
+.PHONY: setup demo test lint bench proto contracts
 BIN := .venv/bin
 
 setup:
 	@sh packaging/setup.sh
+
+demo: setup
+	@$(BIN)/gpn-desktop demo $(ARGS)
 
 test: setup
 	$(BIN)/pytest $(ARGS)
@@ -12,3 +16,15 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	sh proto/gen.sh --check
+	$(BIN)/python contracts/gen.py --check
+
+bench: setup
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Generated code, made anew.
+proto: setup
+	sh proto/gen.sh
+
+contracts: setup
+	sh contracts/build.sh

