@@ -8,7 +8,6 @@ holds it and reads a pipe whose other end only we have.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import shutil
@@ -16,19 +15,19 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from eth_abi.abi import encode
-
+from gpn_desktop.adapters.chain import bindings
+from gpn_desktop.adapters.chain.audit import audit
 from gpn_desktop.adapters.chain.rpc import Receipt, Refused, Rpc
 from gpn_desktop.adapters.chain.signing import Outgoing, contract_address, sign
 from gpn_desktop.core.eip712 import address_of_secret, keccak
 from gpn_desktop.core.errors import ChainUnreachable, TransactionFailed
 from gpn_desktop.core.types import Address, Hash32, Wei, hex0x, parse_hash
-from gpn_desktop.ports.localnet import LocalChain
+from gpn_desktop.ports.localnet import Audit, LocalChain
 from gpn_desktop.ports.secrets import NodeKey
 
 CHAIN_ID: Final = 31337
@@ -37,22 +36,6 @@ RICH: Final = 10_000 * 10**18
 READY_WITHIN: Final = 15.0
 PORT_TRIES: Final = 3
 MISSING_REMEDY: Final = "Run `make setup`, which installs anvil, or name an anvil program in GPN_ANVIL."
-
-# The demo's terms: short enough to watch, in the same proportions as on a real network.
-MAX_LIFETIME: Final = 3600
-SETTLE_GRACE: Final = 3600
-UNBOND_MARGIN: Final = 3600
-TERMS: Final[Mapping[str, int]] = {
-    "settleGrace": SETTLE_GRACE,
-    "maxLifetime": MAX_LIFETIME,
-    "minStake": 5 * 10**17,
-    "settleDelay": 60,
-    "minRewardGwei": 1000,
-    "tipGwei": 1000,
-    "proverBps": 6000,
-    "inclusionBps": 2000,
-    "verifierBps": 2000,
-}
 
 # The shell's stdin is our pipe: reading ends when we close it or die, and then so does anvil. The shell
 # itself ends when anvil does, whatever the reason.
@@ -84,6 +67,24 @@ def find_anvil(node_modules: Path | None = None) -> Path:
         if os.access(installed, os.X_OK):
             return installed
     raise ChainUnreachable("anvil, the local chain's program, is not installed.", remedy=MISSING_REMEDY)
+
+
+def demo_terms(window: int) -> bindings.Params:
+    """A local contract's terms: short enough to watch, in the same proportions as on a real network."""
+    hour = 3600
+    return bindings.Params(
+        window=window,
+        settle_grace=hour,
+        max_lifetime=hour,
+        unbond=window + 3 * hour,
+        settle_delay=60,
+        min_stake=5 * 10**17,
+        min_reward_gwei=1000,
+        tip_gwei=600,
+        prover_bps=6000,
+        inclusion_bps=2000,
+        verifier_bps=2000,
+    )
 
 
 def rich_accounts() -> tuple[NodeKey, ...]:
@@ -156,6 +157,12 @@ class AnvilLocalnet:
             raise ChainUnreachable("The local chain has no account to give from.")
         payment = {"from": giver[0], "to": hex0x(account), "value": hex(amount)}
         await self._mined(parse_hash(str(await self._ask("eth_sendTransaction", payment))))
+
+    async def audit(self, since: int, accounts: Iterable[Address]) -> Audit:
+        try:
+            return await audit(self._connected(), since, accounts)
+        except Refused as error:
+            raise ChainUnreachable(f"The local chain's books can't be read: {error.message}.") from error
 
     async def aclose(self) -> None:
         """End the chain's process; what it held is gone. May be called twice."""
@@ -242,32 +249,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _creation_code(artifact: Path, window: int) -> bytes:
-    """The artifact's bytecode with its constructor's arguments, found by their names."""
+    """The artifact's bytecode with the terms of a demo."""
     try:
-        parsed = json.loads(artifact.read_text())
-        bytecode = parsed["bytecode"]
-        text = bytecode["object"] if isinstance(bytecode, dict) else bytecode
-        code = bytes.fromhex(text.removeprefix("0x"))
-        inputs = next(item["inputs"] for item in parsed["abi"] if item["type"] == "constructor")
-    except (OSError, ValueError, KeyError, StopIteration, TypeError) as error:
+        code = bindings.creation_code(artifact)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ChainUnreachable(
             f"The contract's artifact {artifact.name} is missing or damaged.",
             remedy="Install the application anew, or run `make contracts` in a checkout.",
         ) from error
-    unbond = window + SETTLE_GRACE + MAX_LIFETIME + UNBOND_MARGIN
-    terms = {**TERMS, "window": window, "unbond": unbond}
-    return code + _encode_terms(inputs, terms)
-
-
-def _encode_terms(inputs: Sequence[Mapping[str, Any]], terms: Mapping[str, int]) -> bytes:
-    def value(item: Mapping[str, Any]) -> Any:
-        if item["type"] == "tuple":
-            return tuple(value(part) for part in item["components"])
-        return terms[item["name"].strip("_")]
-
-    def kind(item: Mapping[str, Any]) -> str:
-        if item["type"] == "tuple":
-            return f"({','.join(kind(part) for part in item['components'])})"
-        return str(item["type"])
-
-    return encode([kind(item) for item in inputs], [value(item) for item in inputs])
+    return code + bindings.constructor_args(demo_terms(window))

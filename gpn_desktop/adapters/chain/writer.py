@@ -137,6 +137,10 @@ class Writer:
             self._open.setdefault(intent, record)
             return await self._await_outcome(intent, None)
 
+    def under_way(self) -> list[bytes]:
+        """The call data of every transaction that waits to be mined."""
+        return [_fields(record.raw)[7] for record in self._open.values()]
+
     async def _await_outcome(self, intent: str, payload: Payload | None) -> TxRecord:
         """Wait for the receipt; ``payload`` is sent first, None if the transaction is under way."""
         rpc = self._connected()
@@ -277,7 +281,7 @@ class Writer:
 
     async def _why(self, rpc: Rpc, record: TxRecord, block: int) -> str:
         """The contract's error, by running the call once more upon the state it met."""
-        fields = rlp.decode(record.raw[1:])
+        fields = _fields(record.raw)
         try:
             value = int.from_bytes(fields[6], "big")
             await rpc.replay(self._signer().address, Address(fields[5]), value, fields[7], block - 1)
@@ -297,6 +301,12 @@ class Writer:
 
 
 _REPLACED: Final = "another transaction took its nonce"
+
+
+def _fields(raw: bytes) -> list[bytes]:
+    """A signed EIP-1559 transaction's fields: chain, nonce, tip, fee, gas, to, value, data, and more."""
+    fields: list[bytes] = rlp.decode(raw[1:])
+    return fields
 
 
 def _never_left(record: TxRecord) -> bool:

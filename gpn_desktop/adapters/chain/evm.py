@@ -1,0 +1,280 @@
+"""A node's chain: the settlement contract on any EVM chain, over a WebSocket that is replaced when it fails.
+
+While the chain node is gone, calls fail at once with ChainUnreachable and ``ChainDown`` was told; what was
+missed is made good before ``ChainUp``. This is the place where follower and writer meet one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from eth_abi.exceptions import DecodingError
+
+from gpn_desktop.adapters.chain import bindings, codec
+from gpn_desktop.adapters.chain.follower import Follower
+from gpn_desktop.adapters.chain.rpc import Header, Log, Refused, Rpc
+from gpn_desktop.adapters.chain.slots import Slots
+from gpn_desktop.adapters.chain.writer import Fees, Payload, Writer
+from gpn_desktop.core.errors import ChainUnreachable, ContractMissing, GpnError, WrongChain
+from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei, short
+from gpn_desktop.ports.chain import (
+    Block,
+    Call,
+    ChainDown,
+    ChainEvent,
+    ChainUp,
+    ConsumerInfo,
+    ContractParams,
+    ProverInfo,
+    Settle,
+    SettleAttested,
+    TxJournal,
+    TxRecord,
+)
+from gpn_desktop.ports.secrets import NodeKey
+
+T = TypeVar("T")
+
+PAGE: Final = 100  # consumers read at once
+_SETTLING: Final = (
+    bindings.settle(ZERO_HASH, bindings.EMPTY_BATCH, [])[:4],
+    bindings.settle_attested(ZERO_HASH, bindings.EMPTY_BATCH, [], b"")[:4],
+)
+LOG_CHUNK: Final = 5000  # blocks looked through at once for a consumer's last proof
+
+
+@dataclass(frozen=True, slots=True)
+class EvmOptions:
+    """Seconds, and the fee policy. ``deployed_at`` is the contract's block: nothing older is looked for."""
+
+    request_timeout: float = 15.0
+    first_retry: float = 0.5
+    last_retry: float = 30.0
+    deployed_at: int = 0
+    fees: Fees = field(default_factory=Fees)
+
+
+class EvmChain:
+    """See ``ports.chain.Chain``. ``key`` None is a chain that is only read."""
+
+    def __init__(
+        self,
+        url: str,
+        contract: Address,
+        chain_id: int,
+        key: NodeKey | None,
+        journal: TxJournal,
+        options: EvmOptions | None = None,
+    ) -> None:
+        self.domain = Domain(chain_id=chain_id, contract=contract)
+        self._url = url
+        self._contract = contract
+        self._options = options or EvmOptions()
+        self._writer = Writer(key, chain_id, contract, journal, self._options.fees, bindings.decode_error)
+        self._slots = Slots(key.address if key else None)
+        self._rpc: Rpc | None = None
+        self._down = "The chain is not started."
+        self._task: asyncio.Task[None] | None = None
+        # Unbounded: a chain event that is dropped cannot be made good, and each was paid for in gas.
+        self._queue: asyncio.Queue[ChainEvent | None] = asyncio.Queue()
+        self._snapshots: dict[tuple[Address, int], Snapshot] = {}
+        self._params: ContractParams | None = None
+
+    # life -------------------------------------------------------------------------------------------------
+
+    async def start(self, from_block: int) -> None:
+        rpc = await self._connect()
+        follower = Follower(self._contract, from_block, _decode, self._emit)
+        self._task = asyncio.create_task(self._run(rpc, follower), name="chain")
+
+    async def aclose(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        self._drop("The chain is closed.")
+        self._queue.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[ChainEvent]:
+        while (event := await self._queue.get()) is not None:
+            yield event
+
+    def _emit(self, event: ChainEvent) -> None:
+        self._slots.saw(event)
+        self._queue.put_nowait(event)
+
+    async def _connect(self) -> Rpc:
+        rpc = await Rpc.open(self._url, self._options.request_timeout)
+        try:
+            await self._check(rpc)
+            await rpc.subscribe_heads()
+            await self._writer.connected(rpc)
+        except BaseException:
+            await rpc.aclose()
+            raise
+        self._rpc = rpc
+        return rpc
+
+    async def _check(self, rpc: Rpc) -> None:
+        try:
+            chain_id = await rpc.chain_id()
+            code = await rpc.code(self._contract)
+        except Refused as error:
+            raise ChainUnreachable(f"The chain node refuses to answer: {error.message}.") from error
+        if chain_id != self.domain.chain_id:
+            raise WrongChain(f"The endpoint serves chain {chain_id}, not {self.domain.chain_id}.")
+        if not code:
+            raise ContractMissing(f"There is no contract at {short(self._contract)} on chain {chain_id}.")
+
+    async def _run(self, rpc: Rpc, follower: Follower) -> None:
+        while True:
+            try:
+                await self._follow(rpc, follower)
+            except (GpnError, Refused) as error:
+                self._drop(str(error.message))
+                self._emit(ChainDown(str(error.message)))
+            finally:
+                await rpc.aclose()
+            rpc = await self._reconnect()
+
+    async def _follow(self, rpc: Rpc, follower: Follower) -> None:
+        """Tell what the chain tells, until the connection is lost."""
+        await self._advance(rpc, follower, None)
+        head = await self.head()
+        self._emit(ChainUp(head))
+        while True:
+            pushed = await rpc.next_head()
+            await self._writer.look(rpc)
+            await self._advance(rpc, follower, pushed)
+
+    async def _advance(self, rpc: Rpc, follower: Follower, pushed: Header | None) -> None:
+        void = await follower.advance(rpc, pushed)
+        if void is not None:
+            self._snapshots.clear()
+            await self._writer.reorganised(rpc, void)
+
+    async def _reconnect(self) -> Rpc:
+        wait = self._options.first_retry
+        while True:
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # spreads the nodes
+            try:
+                return await self._connect()
+            except (GpnError, Refused) as error:
+                self._down = str(error.message)
+            wait = min(wait * 2, self._options.last_retry)
+
+    def _drop(self, reason: str) -> None:
+        self._rpc, self._down = None, reason
+        self._writer.disconnected(ChainUnreachable(reason))
+
+    # reads ------------------------------------------------------------------------------------------------
+
+    def _connected(self) -> Rpc:
+        if self._rpc is None:
+            raise ChainUnreachable(self._down)
+        return self._rpc
+
+    async def _read(self, data: bytes, decode: Callable[[bytes], T], at_block: int | None = None) -> T:
+        try:
+            answer = await self._connected().call(self._contract, data, at_block)
+            return decode(answer)
+        except (Refused, DecodingError, ValueError) as error:
+            raise ChainUnreachable(f"The chain node cannot answer: {error}") from error
+
+    async def params(self) -> ContractParams:
+        if self._params is None:
+            self._params = codec.params(await self._read(bindings.params(), bindings.decode_params))
+        return self._params
+
+    async def head(self) -> Block:
+        header = await self._connected().header()
+        if header is None:
+            raise ChainUnreachable("The chain node has no head.")
+        return header.block
+
+    async def block(self, number: int) -> Block | None:
+        header = await self._connected().header(number)
+        return None if header is None else header.block
+
+    async def balance(self, account: Address) -> Wei:
+        return await self._connected().balance(account)
+
+    async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None:
+        view = await self._read(bindings.consumer(address), bindings.decode_consumer, at_block)
+        return codec.consumer(view)
+
+    async def consumers(self) -> list[ConsumerInfo]:
+        found: list[ConsumerInfo] = []
+        offset = 0
+        while True:
+            page = await self._read(bindings.get_consumers(offset, PAGE), bindings.decode_get_consumers)
+            found += [info for view in page if (info := codec.consumer(view)) is not None]
+            if len(page) < PAGE:
+                return found
+            offset += PAGE
+
+    async def prover(self, address: Address) -> ProverInfo | None:
+        return codec.prover(await self._read(bindings.prover(address), bindings.decode_prover))
+
+    async def snapshot(self, consumer: Address, snapshot_id: int) -> Snapshot | None:
+        known = self._snapshots.get((consumer, snapshot_id))
+        if known is None:
+            data = bindings.snapshot(consumer, snapshot_id)
+            known = codec.snapshot(consumer, snapshot_id, await self._read(data, bindings.decode_snapshot))
+            if known is not None:
+                self._snapshots[consumer, snapshot_id] = known
+        return known
+
+    async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
+        topics = (bindings.LatestProof.TOPIC, bytes(12) + consumer)
+        last, chunk = at_block, LOG_CHUNK
+        while last >= self._options.deployed_at:
+            first = max(self._options.deployed_at, last - chunk + 1)
+            try:
+                logs = await self._connected().logs(self._contract, first, last, topics)
+            except Refused as error:
+                if chunk == 1:
+                    raise ChainUnreachable(f"The chain node gives no logs: {error.message}.") from error
+                chunk //= 2
+                continue
+            if logs:
+                return bindings.LatestProof.decode(logs[-1].topics, logs[-1].data).proof_hash
+            last = first - 1
+        return None
+
+    async def rewards(self, member_id: int) -> Gwei:
+        return Gwei(await self._read(bindings.rewards(member_id), bindings.decode_rewards))
+
+    # writes -----------------------------------------------------------------------------------------------
+
+    async def submit(self, intent: str, call: Call) -> TxRecord:
+        if not isinstance(call, Settle | SettleAttested):
+            value, data = codec.encode(call, ZERO_HASH, ())
+            return await self._writer.submit(intent, Payload(value, data))
+        committees = {(e.request.message.consumer, e.request.message.snapshot_id) for e in call.entries}
+        found = [await self.snapshot(*committee) for committee in committees]
+        snapshots = [snapshot for snapshot in found if snapshot is not None]
+        async with self._slots.take(self._slots_under_way(), self._slot_is_open) as slot:
+            value, data = codec.encode(call, slot, snapshots)
+            return await self._writer.submit(intent, Payload(value, data))
+
+    def _slots_under_way(self) -> set[bytes]:
+        """What settlements took that wait to be mined, those of an earlier run too."""
+        return {data[4:36] for data in self._writer.under_way() if data[:4] in _SETTLING}
+
+    async def _slot_is_open(self, key: Hash32) -> bool:
+        is_open, _, _ = await self._read(bindings.batch_state(key), bindings.decode_batch_state)
+        return is_open
+
+
+def _decode(log: Log, block: Block) -> ChainEvent | None:
+    try:
+        return codec.event(log, block)
+    except (ValueError, DecodingError) as error:
+        raise ChainUnreachable(f"The chain node sent a malformed log ({error}).") from error
