@@ -1,0 +1,1 @@
+"""Table models over the node's snapshots; they change by differences and never block."""

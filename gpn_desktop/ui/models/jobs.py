@@ -1,0 +1,268 @@
+"""The jobs table: live requests over pages of the history, as one list that only holds what was looked at.
+
+A request is one line whether it comes from a snapshot or from the store; lines are kept newest first, so a
+change is found by bisection and a page of history is one insertion.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QModelIndex, QObject, Signal
+
+from gpn_desktop.core.types import Address, Gwei, Hash32, hex0x, short
+from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.views import JobView, Phase
+from gpn_desktop.ui import text
+from gpn_desktop.ui.models.phases import RUNNING, phase_look
+from gpn_desktop.ui.models.table import Cell, Column, Index, TableModel
+from gpn_desktop.ui.text import tr
+
+PAGE = 200
+# Beyond this many lines the oldest are given back; scrolling down fetches them again.
+MOST_LINES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    request_id: Hash32
+    ref: str
+    consumer: Address
+    phase: str
+    role: str
+    reward: Gwei
+    earned: Gwei
+    deadline: int
+    received_ms: int
+    verdict_ms: int
+    votes: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.phase in _RUNNING_NAMES
+
+    @property
+    def order(self) -> tuple[int, Hash32]:
+        return (-self.received_ms, self.request_id)
+
+
+_RUNNING_NAMES = frozenset(phase.value for phase in RUNNING)
+
+
+def line_of(job: JobView | JobRow) -> JobLine:
+    live = isinstance(job, JobView)
+    return JobLine(
+        request_id=job.request_id,
+        ref=job.ref,
+        consumer=job.consumer,
+        phase=job.phase.value if isinstance(job.phase, Phase) else job.phase,
+        role=job.role,
+        reward=job.reward,
+        earned=job.earned,
+        deadline=job.deadline,
+        received_ms=job.received_ms,
+        verdict_ms=job.verdict_ms,
+        votes=_votes(job) if live else "",
+    )
+
+
+def _votes(job: JobView | JobRow) -> str:
+    return f"{job.valid_votes} / {job.quorum}" if isinstance(job, JobView) else ""
+
+
+def matches(line: JobLine, search: str) -> bool:
+    """Every word occurs in the id, the client's id, the consumer, the role or the phase."""
+    hay = " ".join((hex0x(line.request_id), line.ref, hex0x(line.consumer), line.role, line.phase)).lower()
+    return all(word in hay for word in search.lower().split())
+
+
+# columns ----------------------------------------------------------------------------------------------
+
+
+def id_cell(line: JobLine) -> Cell:
+    tip = hex0x(line.request_id) + (f"\n{tr('Client’s id')}: {line.ref}" if line.ref else "")
+    return Cell(short(line.request_id), mono=True, tip=tip)
+
+
+def consumer_cell(line: JobLine) -> Cell:
+    return Cell(short(line.consumer), mono=True, tip=hex0x(line.consumer))
+
+
+def role_cell(line: JobLine) -> Cell:
+    quiet = line.role in ("", "None")
+    return Cell(tr("Not mine") if quiet else tr(line.role), tone="muted" if quiet else "text")
+
+
+def phase_cell(line: JobLine) -> Cell:
+    look = phase_look(line.phase)
+    return Cell(look.word, tone=look.tone, icon=look.icon)
+
+
+def time_cell(line: JobLine) -> Cell:
+    if line.running:
+        return Cell(text.left(line.deadline), tone="muted", tip=tr("Time until the request’s deadline."))
+    if not line.verdict_ms:
+        return Cell("–", tone="muted")
+    tip = tr("From the request’s arrival to its verdict. Arrived {time}.").format(
+        time=text.clock(line.received_ms)
+    )
+    return Cell(text.took(line.verdict_ms - line.received_ms), tone="muted", tip=tip)
+
+
+def reward_cell(line: JobLine) -> Cell:
+    return Cell(text.eth(line.reward), tip=text.exact_gwei(line.reward))
+
+
+def earned_cell(line: JobLine) -> Cell:
+    if not line.earned:
+        return Cell("–", tone="muted")
+    return Cell(text.eth(line.earned), tip=text.exact_gwei(line.earned))
+
+
+def votes_cell(line: JobLine) -> Cell:
+    return Cell(line.votes or "–", tone="muted", tip=tr("Valid votes of the votes needed."))
+
+
+def history_columns() -> list[Column[JobLine]]:
+    return [
+        Column(tr("Request"), id_cell, 118),
+        Column(tr("My role"), role_cell, 0),
+        Column(tr("Phase"), phase_cell, 112),
+        Column(tr("Time"), time_cell, 104, right=True),
+        Column(tr("Earned, ETH"), earned_cell, 118, right=True),
+    ]
+
+
+def running_columns() -> list[Column[JobLine]]:
+    return [
+        Column(tr("Job"), id_cell, 118),
+        Column(tr("Role"), role_cell, 0),
+        Column(tr("Phase"), phase_cell, 112),
+        Column(tr("Votes"), votes_cell, 66, right=True),
+        Column(tr("Deadline"), time_cell, 104, right=True),
+        Column(tr("Reward, ETH"), reward_cell, 118, right=True),
+    ]
+
+
+Fetch = Callable[[int, int, str], None]
+
+
+class JobsModel(TableModel[JobLine]):
+    """``fetch(offset, limit, search)`` is asked for a page; its rows come back through ``add_page``."""
+
+    counted = Signal()
+
+    def __init__(self, fetch: Fetch, parent: QObject | None = None) -> None:
+        super().__init__(history_columns(), lambda line: line.request_id, parent)
+        self._fetch = fetch
+        self._orders: list[tuple[int, Hash32]] = []
+        self._known: dict[Hashable, JobLine] = {}
+        self._live: tuple[JobView, ...] = ()
+        self.search = ""
+        self.fetching = False
+        self.complete = False
+        self._offset = 0
+
+    def start(self, search: str = "") -> None:
+        """Show the history that matches ``search`` from its newest page on."""
+        self.search = search.strip()
+        self._offset, self.complete, self.fetching = 0, False, False
+        keep = [line for line in map(line_of, self._live) if matches(line, self.search)]
+        self._replace(keep)
+        self.fetchMore(QModelIndex())
+
+    def canFetchMore(self, parent: Index) -> bool:  # noqa: N802
+        return not (parent.isValid() or self.complete or self.fetching)
+
+    def fetchMore(self, parent: Index) -> None:  # noqa: N802
+        if self.canFetchMore(parent):
+            self.fetching = True
+            self._fetch(self._offset, PAGE, self.search)
+
+    def add_page(self, search: str, offset: int, rows: Sequence[JobRow]) -> None:
+        """A page has come; one that was asked for before the search changed is dropped."""
+        if search != self.search or offset != self._offset:
+            return
+        self.fetching = False
+        self._offset += len(rows)
+        self.complete = len(rows) < PAGE
+        fresh = [line_of(row) for row in rows if row.request_id not in self._known]
+        self._merge(fresh)
+        self.counted.emit()
+
+    def page_failed(self) -> None:
+        """Nothing came: the list ends here until the search or the page is opened again."""
+        self.fetching, self.complete = False, True
+        self.counted.emit()
+
+    def show_live(self, jobs: tuple[JobView, ...]) -> None:
+        """Take the snapshot's jobs over what is known of them."""
+        self._live = jobs
+        fresh = []
+        for job in jobs:
+            line = line_of(job)
+            known = self._known.get(job.request_id)
+            if known is None:
+                if matches(line, self.search):
+                    fresh.append(line)
+            elif known != line:
+                self._change(known, line)
+        self._merge(fresh)
+        self._trim()
+        if fresh:
+            self.counted.emit()
+
+    def line(self, row: int) -> JobLine:
+        return self.rows[row]
+
+    def find(self, key: Hashable) -> int:
+        line = self._known.get(key)
+        return bisect_left(self._orders, line.order) if line else -1
+
+    def _replace(self, lines: Iterable[JobLine]) -> None:
+        ordered = sorted(lines, key=lambda line: line.order)
+        self._known = {line.request_id: line for line in ordered}
+        self._orders = [line.order for line in ordered]
+        self.set_rows(ordered)
+
+    def _change(self, known: JobLine, line: JobLine) -> None:
+        at = bisect_left(self._orders, known.order)
+        if known.order == line.order:
+            self._known[line.request_id] = line
+            self.update(at, line)
+            return
+        self.remove(at, at)
+        del self._orders[at], self._known[known.request_id]
+        self._merge([line])
+
+    def _merge(self, lines: Sequence[JobLine]) -> None:
+        """Insert new lines, as few runs as their places allow."""
+        run: list[JobLine] = []
+        place = -1
+        for line in sorted(lines, key=lambda line: line.order, reverse=True):
+            at = bisect_left(self._orders, line.order)
+            if at != place and run:
+                self._insert_run(place, run)
+                run = []
+            place = at
+            run.append(line)
+        if run:
+            self._insert_run(place, run)
+
+    def _insert_run(self, at: int, backwards: list[JobLine]) -> None:
+        run = backwards[::-1]
+        self._orders[at:at] = [line.order for line in run]
+        self._known.update((line.request_id, line) for line in run)
+        self.insert(at, run)
+
+    def _trim(self) -> None:
+        if len(self.rows) <= MOST_LINES:
+            return
+        first = MOST_LINES // 2
+        for line in self.rows[first:]:
+            del self._known[line.request_id]
+        del self._orders[first:]
+        self.remove(first, len(self.rows) - 1)
+        self._offset, self.complete = min(self._offset, first), False

@@ -1,0 +1,59 @@
+"""What a page is: a title, its buttons, and a refresh from a snapshot. It knows facade and theme only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from gpn_desktop.services.facade import Facade
+from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui.tasks import Tasks
+from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.widgets.basic import label
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """What pages get. ``go`` opens another page by its key."""
+
+    facade: Facade
+    tasks: Tasks
+    theme: Theme
+    go: Callable[[str], None]
+
+
+class Page(QWidget):
+    """``refresh`` runs while the page is visible, and on opening it with the latest view."""
+
+    def __init__(self, context: PageContext, title: str) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self.context = context
+        theme = context.theme
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(32, 24, 32, 24)
+        self.column.setSpacing(16)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        words = QVBoxLayout()
+        words.setSpacing(3)
+        self.title = label(title, theme.fonts.title)
+        self.subtitle = label("", theme.fonts.body, "muted")
+        words.addWidget(self.title)
+        words.addWidget(self.subtitle)
+        head.addLayout(words, 1)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(8)
+        head.addLayout(self.buttons)
+        self.column.addLayout(head)
+
+    def refresh(self, view: NodeView) -> None:
+        raise NotImplementedError
+
+    def opened(self) -> None:
+        """The page has become the visible one."""
+
+    def tick(self) -> None:
+        """A second has passed; running times move on."""

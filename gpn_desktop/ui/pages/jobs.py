@@ -1,0 +1,151 @@
+"""Jobs: live requests and the whole history in one searched, paged table, with the chosen one beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QLineEdit, QSplitter
+
+from gpn_desktop.core.types import Hash32
+from gpn_desktop.services.views import JobView, NodeView
+from gpn_desktop.ui import text
+from gpn_desktop.ui.models.jobs import JobsModel
+from gpn_desktop.ui.pages.base import Page, PageContext
+from gpn_desktop.ui.pages.job_detail import JobDetail
+from gpn_desktop.ui.text import plural, tr
+from gpn_desktop.ui.widgets.basic import Card
+from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.table import Table
+
+TYPING_MS = 150
+
+
+class JobsPage(Page):
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context, tr("Jobs"))
+        theme = context.theme
+        self._view: NodeView | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._loaded: JobView | None = None
+
+        self.search = QLineEdit()
+        self.search.setFont(theme.fonts.body)
+        self.search.setPlaceholderText(tr("Search id, consumer, phase"))
+        self.search.setAccessibleName(tr("Search jobs"))
+        self.search.setToolTip(tr("Search jobs (Ctrl+F)"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setFixedWidth(theme.fonts.px(240))
+        self.buttons.addWidget(self.search)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(TYPING_MS)
+        self._typing.timeout.connect(self._search_now)
+        self.search.textChanged.connect(lambda: self._typing.start())
+
+        self.model = JobsModel(self._fetch, self)
+        self.model.counted.connect(self._counted)
+        self.table = Table(theme, self.model, tr("Jobs"))
+        self.table.follow(self._choose)
+        card = Card(theme, padding=0)
+        self.list = OrEmpty(self.table, EmptyState(theme))
+        card.body.addWidget(self.list)
+        self.detail = JobDetail(theme)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setHandleWidth(16)
+        split.setChildrenCollapsible(False)
+        split.addWidget(card)
+        split.addWidget(self.detail)
+        split.setSizes([theme.fonts.px(582), theme.fonts.px(410)])
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        self.column.addWidget(split, 1)
+
+    def opened(self) -> None:
+        if not self.model.rows:
+            self.model.start(self.search.text())
+
+    def refresh(self, view: NodeView) -> None:
+        self._view = view
+        self.model.show_live(view.jobs)
+        chosen = self.table.current_key()
+        live = next((job for job in view.jobs if job.request_id == chosen), None)
+        if live is not None:
+            self.detail.show_job(live, view.address)
+        self._counted()
+
+    def tick(self) -> None:
+        self.table.tick()
+
+    # history ----------------------------------------------------------------------------------------
+
+    def _search_now(self) -> None:
+        self.model.start(self.search.text())
+        self._counted()
+
+    def _fetch(self, offset: int, limit: int, search: str) -> None:
+        self.context.tasks.start(self._fetch_page(offset, limit, search), self._fetch_failed)
+
+    async def _fetch_page(self, offset: int, limit: int, search: str) -> None:
+        self.model.add_page(search, offset, await self.context.facade.jobs(offset, limit, search))
+
+    def _fetch_failed(self, error: BaseException) -> None:
+        self.model.page_failed()
+        if not self.model.rows:
+            self.list.empty.say(tr("The history could not be read"), text.explain(error))
+        else:
+            self.subtitle.setText(text.explain(error))
+
+    def _counted(self) -> None:
+        model = self.model
+        self.list.show_content(bool(model.rows))
+        running = sum(line.running for line in model.rows[:200])
+        shown = plural(len(model.rows), tr("request"), tr("requests"))
+        more = "" if model.complete else tr(", older ones follow as you scroll")
+        if model.search:
+            self.subtitle.setText(tr("{shown} match “{words}”.").format(shown=shown, words=model.search))
+        else:
+            self.subtitle.setText(
+                tr("{running} running, {shown} shown{more}.").format(running=running, shown=shown, more=more)
+            )
+        if model.rows or not model.complete:
+            return
+        if model.search:
+            self.list.empty.say(
+                tr("No request matches"), tr("Search for a part of an id, a consumer’s address, or a phase.")
+            )
+        else:
+            self.list.empty.say(
+                tr("No requests yet"),
+                tr(
+                    "Every request that this node sees for its consumers appears here, with its provers, "
+                    "votes and reward. None has come since the node was set up."
+                ),
+            )
+
+    # the chosen request -----------------------------------------------------------------------------
+
+    def _choose(self, key: object) -> None:
+        if self._view is None or not isinstance(key, bytes):
+            return
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+        live = next((job for job in self._view.jobs if job.request_id == key), None)
+        if live is not None:
+            self.detail.show_job(live, self._view.address)
+            return
+        self.detail.say(tr("Loading"), tr("The request’s statements are read from the journal."))
+        self._loading = self.context.tasks.start(
+            self._load(Hash32(key)),
+            lambda error: self.detail.say(tr("No details"), text.explain(error)),
+        )
+
+    async def _load(self, request_id: Hash32) -> None:
+        watch = self.context.facade.watch(request_id)
+        async with aclosing(watch) as states:  # type: ignore[type-var]  # the port promises only an iterator
+            async for job in states:
+                if self._view is not None:
+                    self.detail.show_job(job, self._view.address)
+                return

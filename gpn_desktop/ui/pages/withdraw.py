@@ -1,0 +1,95 @@
+"""Withdrawing: asks once, shows that it works on it, and ends in a plain word of success or failure."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar
+
+from gpn_desktop.core.types import hex0x, short, to_wei
+from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui import text
+from gpn_desktop.ui.pages.base import PageContext
+from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+
+
+class WithdrawSheet(Card):
+    """Opens below the page's head. While it works the amount cannot be sent a second time."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context.theme)
+        theme = context.theme
+        self._context = context
+        self.working = False
+        self.state = IconLabel(theme, bold=True)
+        self.words = label("", theme.fonts.body, "muted", wrap=True)
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName(tr("Withdrawing"))
+        self.confirm = button(tr("Withdraw"), theme, "primary")
+        self.confirm.clicked.connect(self._send)
+        self.cancel = button(tr("Cancel"), theme)
+        self.cancel.clicked.connect(self.hide)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.cancel)
+        row.addWidget(self.confirm)
+        self.body.addWidget(self.state)
+        self.body.addWidget(self.words)
+        self.body.addWidget(self.progress)
+        self.body.addLayout(row)
+        self.hide()
+
+    def ask(self, view: NodeView) -> None:
+        amount = to_wei(view.earnings.claimable)
+        to = hex0x(view.payout) if view.payout else tr("the payout address registered on the contract")
+        self._title(tr("Withdraw {eth} ETH?").format(eth=text.eth_of_wei(amount)), "text", "")
+        self.words.setText(
+            tr(
+                "{exact} go to {to}. The network’s fee is paid by this node’s key {me}. "
+                "Rewards still in their window stay and can be withdrawn later."
+            ).format(exact=text.exact_wei(amount), to=to, me=short(view.address))
+        )
+        self._mode(asking=True)
+        self.show()
+        self.confirm.setFocus()
+
+    def _send(self) -> None:
+        self.working = True
+        self._title(tr("Withdrawing"), "info", "proving")
+        self.words.setText(tr("The transaction is signed, sent and waits for its block."))
+        self._mode(working=True)
+        self._context.tasks.start(self._withdraw(), self._failed)
+
+    async def _withdraw(self) -> None:
+        sent = await self._context.facade.withdraw()
+        self.working = False
+        if sent:
+            self._title(tr("Withdrawn: {eth} ETH").format(eth=text.eth_of_wei(sent)), "good", "check")
+            self.words.setText(
+                tr("{exact} were sent to the payout address.").format(exact=text.exact_wei(sent))
+            )
+        else:
+            self._title(tr("Nothing was withdrawn"), "text", "info")
+            self.words.setText(tr("No reward was claimable by the time of the transaction."))
+        self._mode()
+
+    def _failed(self, error: BaseException) -> None:
+        self.working = False
+        self._title(tr("The withdrawal failed"), "bad", "warn")
+        self.words.setText(
+            text.explain(error) + " " + tr("What is not sent stays claimable; nothing is lost.")
+        )
+        self._mode(failed=True)
+
+    def _title(self, words: str, tone: str, icon: str) -> None:
+        self.state.show_state(words, tone, icon)
+        self.setAccessibleName(words)
+
+    def _mode(self, asking: bool = False, working: bool = False, failed: bool = False) -> None:
+        self.progress.setVisible(working)
+        self.confirm.setVisible(asking or failed)
+        self.confirm.setText(tr("Try again") if failed else tr("Withdraw"))
+        self.cancel.setVisible(not working)
+        self.cancel.setText(tr("Cancel") if asking else tr("Close"))

@@ -1,0 +1,141 @@
+"""The sidebar: the pages by name, each with a shortcut, and counts where something waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.theme import DARK, Theme
+from gpn_desktop.ui.widgets.basic import button, label
+
+WIDTH = 208
+ITEM = 35
+
+
+class NavButton(QAbstractButton):
+    """One page. Painted here: an edge, an icon, a name and a count do not fit a push button."""
+
+    def __init__(self, theme: Theme, name: str, icon: str, shortcut: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._icon = icon
+        self.count = 0
+        self.setText(name)
+        self.setCheckable(True)
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name} ({shortcut})")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFixedHeight(theme.fonts.px(ITEM))
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(self._theme.fonts.px(WIDTH - 17), self._theme.fonts.px(ITEM))
+
+    def show_count(self, count: int) -> None:
+        if count != self.count:
+            self.count = count
+            self.setAccessibleName(f"{self.text()}, {count}" if count else self.text())
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        theme, fonts = self._theme, self._theme.fonts
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = self.rect()
+        painter.setPen(Qt.PenStyle.NoPen)
+        if self.isChecked() or self.underMouse():
+            painter.setBrush(theme.color("raised"))
+            painter.drawRoundedRect(box, 6, 6)
+        if self.isChecked():
+            painter.setBrush(theme.color("accent"))
+            painter.drawRoundedRect(QRect(0, 4, 3, box.height() - 8), 1.5, 1.5)
+        if self.hasFocus():
+            painter.setPen(theme.color("accent"))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), 6, 6)
+        size = fonts.px(16)
+        tone = "text" if self.isChecked() else "muted"
+        painter.drawPixmap(12, (box.height() - size) // 2, theme.pixmap(self._icon, tone, size))
+        painter.setFont(fonts.medium)
+        painter.setPen(theme.color(tone))
+        text_box = box.adjusted(12 + size + 10, 0, -44, 0)
+        painter.drawText(
+            text_box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text()
+        )
+        if self.count:
+            self._paint_count(painter, box)
+        painter.end()
+
+    def _paint_count(self, painter: QPainter, box: QRect) -> None:
+        theme = self._theme
+        painter.setFont(theme.fonts.badge)
+        words = f"{self.count:,}"
+        width = painter.fontMetrics().horizontalAdvance(words) + 14
+        height = theme.fonts.px(17)
+        pill = QRect(box.width() - width - 10, (box.height() - height) // 2, width, height)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("border" if self.isChecked() else "raised"))
+        painter.drawRoundedRect(pill, height / 2, height / 2)
+        painter.setPen(theme.color("text" if self.isChecked() else "muted"))
+        painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), words)
+
+
+class Sidebar(QWidget):
+    def __init__(self, theme: Theme, go: Callable[[str], None]) -> None:
+        super().__init__()
+        self.setObjectName("sidebar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedWidth(theme.fonts.px(WIDTH))
+        self._theme, self._go = theme, go
+        self.buttons: dict[str, NavButton] = {}
+        self._group = QButtonGroup(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 20, 8, 8)
+        column.setSpacing(2)
+        column.addLayout(self._brand())
+        column.addSpacing(18)
+        self._items = QVBoxLayout()
+        self._items.setSpacing(2)
+        column.addLayout(self._items)
+        column.addStretch(1)
+        self._toggle = button("", theme, "strip", tr("Switch between the light and the dark theme"))
+        self._toggle.clicked.connect(theme.toggle)
+        theme.on_change(self._name_toggle)
+        column.addWidget(self._toggle, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def add_page(self, key: str, name: str, icon: str, shortcut: str) -> None:
+        made = NavButton(self._theme, name, icon, shortcut)
+        made.clicked.connect(lambda: self._go(key))
+        self._group.addButton(made)
+        self._items.addWidget(made)
+        self.buttons[key] = made
+
+    def mark(self, key: str) -> None:
+        self.buttons[key].setChecked(True)
+
+    def _brand(self) -> QHBoxLayout:
+        fonts = self._theme.fonts
+        row = QHBoxLayout()
+        row.setContentsMargins(12, 0, 0, 0)
+        row.setSpacing(10)
+        logo = QLabel("G")
+        logo.setObjectName("logo")
+        logo.setFont(fonts.make(14, fonts.strong.weight()))
+        logo.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        logo.setFixedSize(fonts.px(24), fonts.px(24))
+        row.addWidget(logo)
+        row.addWidget(label("GPN Desktop", fonts.brand))
+        row.addStretch(1)
+        return row
+
+    def _name_toggle(self) -> None:
+        dark = self._theme.tokens is DARK
+        words = tr("Light theme") if dark else tr("Dark theme")
+        self._toggle.setText(words)
+        self._toggle.setAccessibleName(words)
+        self._toggle.setIcon(self._theme.icon("theme", "muted"))

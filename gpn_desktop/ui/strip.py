@@ -1,0 +1,83 @@
+"""The status strip, always there: which network, how connected, what runs, what proves, and Pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui.text import plural, tr
+from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.widgets.basic import IconLabel, button, label, set_property
+
+# Networks where nothing has a value are framed in amber; a real one is quiet.
+PLAY_NETWORKS = frozenset({"demo", "testing"})
+
+
+def is_test_prover(view: NodeView) -> bool:
+    return view.runtime.startswith("builtin:")
+
+
+class Strip(QWidget):
+    def __init__(self, theme: Theme, pause: Callable[[], None]) -> None:
+        super().__init__()
+        self.setObjectName("strip")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._theme = theme
+        fonts = theme.fonts
+        self.setFixedHeight(fonts.px(32))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 0, 12, 0)
+        row.setSpacing(20)
+        self.badge = label("", fonts.badge, "")
+        self.badge.setObjectName("badge")
+        self.badge.hide()
+        self.head = label("", fonts.label, "muted")
+        self.peers = label("", fonts.label, "muted")
+        self.running = label(tr("Starting"), fonts.label, "muted")
+        self.prover = IconLabel(theme)
+        for widget in (self.badge, self.head, self.peers, self.running, self.prover):
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        self.pause = button(tr("Pause"), theme, "strip", tr("Decline further turns; votes go on"))
+        self.pause.clicked.connect(pause)
+        self.pause.hide()
+        self._paused: bool | None = None
+        theme.changed.connect(self._name_pause)
+        row.addWidget(self.pause)
+
+    def refresh(self, view: NodeView) -> None:
+        play = view.network in PLAY_NETWORKS
+        self.badge.setText(view.network.upper() if play else tr("Chain {id}").format(id=view.network))
+        set_property(self.badge, "quiet", "false" if play else "true")
+        self.badge.setToolTip(tr("Nothing here has a value.") if play else tr("Amounts are real."))
+        self.badge.show()
+        chainless = view.network == "testing"
+        self.head.setVisible(not chainless)
+        self.head.setText(
+            tr("Block {n}").format(n=f"{view.head:,}") if view.chain_up else tr("Chain unreachable")
+        )
+        set_property(self.head, "tone", "muted" if view.chain_up else "warn")
+        self.peers.setText(plural(view.peers, tr("peer"), tr("peers")))
+        set_property(self.peers, "tone", "muted" if view.peers else "warn")
+        self.running.setText(plural(view.running, tr("proof running"), tr("proofs running")))
+        if is_test_prover(view):
+            self.prover.show_state(tr("Test prover: no real proofs"), "warn", "warn")
+            self.prover.setToolTip(tr("The built-in test prover answers ({name}).").format(name=view.runtime))
+        else:
+            self.prover.show_state(view.runtime, "muted")
+        if self._paused != view.paused:
+            self._paused = view.paused
+            self._name_pause()
+        self.pause.show()
+
+    def _name_pause(self) -> None:
+        words = tr("Resume") if self._paused else tr("Pause")
+        self.pause.setText(words)
+        self.pause.setAccessibleName(words)
+        self.pause.setIcon(self._theme.icon("play" if self._paused else "pause", "text"))
+        self.pause.setToolTip(
+            tr("Take turns again") if self._paused else tr("Decline further turns; votes go on (Ctrl+P)")
+        )

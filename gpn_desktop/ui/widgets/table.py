@@ -1,0 +1,138 @@
+"""The table: one look for all, painted by a delegate of its own (a style sheet costs several times more)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from gpn_desktop.ui.models.table import CELL, Cell, TableModel
+from gpn_desktop.ui.theme import Theme
+
+PAD = 12
+ROW = 38
+TALL_ROW = 57
+HEADER = 38
+
+
+class CellDelegate(QStyledItemDelegate):
+    def __init__(self, theme: Theme, right: frozenset[int], parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._right = right
+        self._view = parent
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        cell: Cell = index.data(CELL)
+        box: QRect = option.rect
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        theme = self._theme
+        if selected:
+            painter.fillRect(box, theme.color("raised"))
+            if index.column() == 0 and self._view.hasFocus():
+                painter.fillRect(box.x(), box.y(), 3, box.height() - 1, theme.color("accent"))
+        painter.fillRect(box.x(), box.bottom(), box.width(), 1, theme.color("border"))
+        inner = box.adjusted(PAD, 0, -PAD, -1)
+        if cell.sub:
+            half = inner.height() // 2
+            self._text(painter, inner.adjusted(0, 8, 0, -half), cell, index.column())
+            quiet = Cell(cell.sub, tone="muted", mono=True)
+            self._text(painter, inner.adjusted(0, half, 0, -8), quiet, index.column())
+        else:
+            self._text(painter, inner, cell, index.column())
+
+    def _text(self, painter: QPainter, box: QRect, cell: Cell, column: int) -> None:
+        fonts = self._theme.fonts
+        font = fonts.mono if cell.mono else fonts.strong if cell.strong else fonts.body
+        if cell.icon:
+            size = fonts.px(14)
+            top = box.y() + (box.height() - size) // 2
+            painter.drawPixmap(box.x(), top, self._theme.pixmap(cell.icon, cell.tone, size))
+            box = box.adjusted(size + 6, 0, 0, 0)
+        painter.setFont(font)
+        painter.setPen(self._theme.color(cell.tone))
+        side = Qt.AlignmentFlag.AlignRight if column in self._right else Qt.AlignmentFlag.AlignLeft
+        text = QFontMetrics(font).elidedText(cell.text, Qt.TextElideMode.ElideRight, box.width())
+        painter.drawText(box, int(side | Qt.AlignmentFlag.AlignVCenter), text)
+
+
+class Table(QTableView):
+    """Rows are chosen whole, by mouse or arrows; Tab leaves the table. ``chosen`` carries the row's key."""
+
+    chosen = Signal(object)
+
+    def __init__(self, theme: Theme, model: TableModel[Any], name: str, tall: bool = False) -> None:
+        super().__init__()
+        self._theme = theme
+        self._rows_model = model
+        self.setAccessibleName(name)
+        self.setModel(model)
+        right = frozenset(i for i, column in enumerate(model.columns) if column.right)
+        self.setItemDelegate(CellDelegate(theme, right, self))
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._set_headers(tall)
+        self.selectionModel().currentRowChanged.connect(self._current_changed)
+        theme.on_change(self.viewport().update)
+
+    def follow(self, choose: Callable[[object], None]) -> None:
+        self.chosen.connect(choose)
+
+    def tick(self) -> None:
+        """Repaint what shows running time."""
+        if self.isVisible():
+            self.viewport().update()
+
+    def current_key(self) -> object | None:
+        index = self.currentIndex()
+        return self._rows_model.key_at(index.row()) if index.isValid() else None
+
+    def choose(self, key: object) -> bool:
+        """Select the row with this key; False if it is not here."""
+        row = self._rows_model.find(key)
+        if row < 0:
+            return False
+        self.selectRow(row)
+        return True
+
+    def _set_headers(self, tall: bool) -> None:
+        fonts = self._theme.fonts
+        rows = self.verticalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(fonts.px(TALL_ROW if tall else ROW))
+        header = self.horizontalHeader()
+        header.setFont(fonts.label)
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setFixedHeight(fonts.px(HEADER))
+        header.setMinimumSectionSize(fonts.px(48))
+        for at, column in enumerate(self._rows_model.columns):
+            if column.width:
+                header.setSectionResizeMode(at, QHeaderView.ResizeMode.Interactive)
+                header.resizeSection(at, fonts.px(column.width))
+            else:
+                header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch)
+
+    def _current_changed(self, current: QModelIndex, before: QModelIndex) -> None:
+        if current.isValid():
+            self.chosen.emit(self._rows_model.key_at(current.row()))

@@ -1,0 +1,229 @@
+"""The main window: frame, pages and banners around one facade. It asks to be closed; others decide when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from gpn_desktop.services.facade import Facade
+from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui import text
+from gpn_desktop.ui.live import LiveView
+from gpn_desktop.ui.pages.base import Page, PageContext
+from gpn_desktop.ui.pages.earnings import EarningsPage
+from gpn_desktop.ui.pages.home import HomePage
+from gpn_desktop.ui.pages.jobs import JobsPage
+from gpn_desktop.ui.pages.network import NetworkPage
+from gpn_desktop.ui.pages.start import StartPage
+from gpn_desktop.ui.pages.votes import VotesPage
+from gpn_desktop.ui.sidebar import Sidebar
+from gpn_desktop.ui.strip import Strip, is_test_prover
+from gpn_desktop.ui.tasks import Tasks
+from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.theme import ICONS, Theme
+from gpn_desktop.ui.widgets.banners import Banner, BannerArea
+
+SECOND_MS = 1000
+# Alerts are derived from the node's state; more than these push the page out of sight.
+MOST_ALERTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page of the window. A new one is a module in ``pages`` and a line in ``PAGES``."""
+
+    key: str
+    name: str
+    icon: str
+    make: Callable[[PageContext], Page]
+
+
+PAGES = (
+    PageSpec("home", "Home", "home", HomePage),
+    PageSpec("jobs", "Jobs", "jobs", JobsPage),
+    PageSpec("votes", "Votes", "votes", VotesPage),
+    PageSpec("earnings", "Earnings", "earnings", EarningsPage),
+    PageSpec("network", "Network", "network", NetworkPage),
+)
+
+
+class MainWindow(QMainWindow):
+    """Up before there is a facade: first a starting page, then ``attach``."""
+
+    quit_asked = Signal()
+
+    def __init__(self, theme: Theme, title: str, banner: str = "") -> None:
+        super().__init__()
+        self._theme = theme
+        self._note = banner
+        self._facade: Facade | None = None
+        self._live: LiveView | None = None
+        self._view: NodeView | None = None
+        self._closing = False
+        self._may_close = False
+        self._errors: list[Banner] = []
+        self.pages: dict[str, Page] = {}
+        self.current = "home"
+        self.tasks = Tasks(self.show_error)
+        self.setWindowTitle(title)
+        self.setWindowIcon(QIcon(str(ICONS / "app.svg")))
+        self.resize(theme.fonts.px(1280), theme.fonts.px(800))
+        self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
+        self._build()
+        self._second = QTimer(self)
+        self._second.setInterval(SECOND_MS)
+        self._second.timeout.connect(self._tick)
+
+    def _build(self) -> None:
+        theme = self._theme
+        self.sidebar = Sidebar(theme, self.go)
+        self.banners = BannerArea(theme, self._dismiss)
+        self.start_page = StartPage(theme)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.start_page)
+        self.strip = Strip(theme, self._pause)
+        content = QWidget()
+        content.setObjectName("content")
+        content.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        inner = QVBoxLayout(content)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(0)
+        inner.addWidget(self.banners)
+        inner.addWidget(self.stack, 1)
+        upper = QHBoxLayout()
+        upper.setSpacing(0)
+        upper.addWidget(self.sidebar)
+        upper.addWidget(content, 1)
+        root = QWidget()
+        column = QVBoxLayout(root)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(upper, 1)
+        column.addWidget(self.strip)
+        self.setCentralWidget(root)
+
+    # the node ---------------------------------------------------------------------------------------
+
+    def attach(self, facade: Facade) -> None:
+        """Show this node from now on."""
+        self._facade = facade
+        context = PageContext(facade, self.tasks, self._theme, self.go)
+        for number, spec in enumerate(PAGES, start=1):
+            page = spec.make(context)
+            self.pages[spec.key] = page
+            self.stack.addWidget(page)
+            keys = f"Ctrl+{number}"
+            self.sidebar.add_page(spec.key, tr(spec.name), spec.icon, keys)
+            self._shortcut(keys, partial(self.go, spec.key))
+        self._shortcut("Ctrl+F", self._search)
+        self._shortcut("Ctrl+P", self._pause)
+        self._shortcut("Ctrl+Q", self.close)
+        self._live = LiveView(facade)
+        self._live.changed.connect(self._show)
+        self._live.flush()
+        self.go("home")
+        self._second.start()
+
+    def go(self, key: str) -> None:
+        page = self.pages[key]
+        self.current = key
+        self.sidebar.mark(key)
+        self.stack.setCurrentWidget(page)
+        if self._view is not None:
+            page.refresh(self._view)
+        page.opened()
+
+    def _show(self, view: NodeView) -> None:
+        self._view = view
+        self.strip.refresh(view)
+        self.sidebar.buttons["jobs"].show_count(view.running)
+        self.sidebar.buttons["network"].show_count(view.peers)
+        self._show_banners()
+        self.pages[self.current].refresh(view)
+
+    def _tick(self) -> None:
+        if self._view is not None and self.isVisible():
+            self.pages[self.current].tick()
+
+    # banners ----------------------------------------------------------------------------------------
+
+    def show_error(self, error: BaseException) -> None:
+        """Keep an error in sight until it is dismissed."""
+        self.show_problem(text.explain(error))
+
+    def show_problem(self, words: str) -> None:
+        banner = Banner(words, "bad", dismissable=True)
+        if banner not in self._errors:
+            self._errors.append(banner)
+        self._show_banners()
+
+    def _dismiss(self, banner: Banner) -> None:
+        self._errors.remove(banner)
+        self._show_banners()
+
+    def _show_banners(self) -> None:
+        banners = list(self._errors)
+        view = self._view
+        if self._closing:
+            banners.insert(0, Banner(tr("Closing: work in hand is put in order first."), "info"))
+        if view is not None:
+            banners += [Banner(alert, "warn") for alert in view.alerts[-MOST_ALERTS:][::-1]]
+            if is_test_prover(view):
+                banners.append(_test_prover_banner(self._note))
+        if self._note and (view is None or not is_test_prover(view)):
+            banners.append(Banner(self._note, "info"))
+        self.banners.show_banners(banners)
+
+    # commands ---------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        if self._facade is not None and self._view is not None:
+            self.strip.pause.setEnabled(False)
+            self.tasks.start(self._set_paused(self._facade, not self._view.paused))
+
+    async def _set_paused(self, facade: Facade, paused: bool) -> None:
+        try:
+            await facade.pause(paused)
+        finally:
+            self.strip.pause.setEnabled(True)
+
+    def _search(self) -> None:
+        self.go("jobs")
+        page = self.pages["jobs"]
+        if isinstance(page, JobsPage):
+            page.search.setFocus()
+            page.search.selectAll()
+
+    def _shortcut(self, keys: str, act: Callable[[], object]) -> None:
+        QShortcut(QKeySequence(keys), self).activated.connect(act)
+
+    # closing ----------------------------------------------------------------------------------------
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        """Never closes by itself: the shutdown is awaited first, then ``finish`` lets it."""
+        if self._may_close:
+            event.accept()
+            return
+        event.ignore()
+        if not self._closing:
+            self._closing = True
+            self._show_banners()
+            self.quit_asked.emit()
+
+    def finish(self) -> None:
+        """The node is down: close for good."""
+        self._second.stop()
+        if self._live is not None:
+            self._live.close()
+        self._may_close = True
+        self.close()
+
+
+def _test_prover_banner(note: str) -> Banner:
+    words = tr("Test prover: proofs are made and checked by the built-in test prover and prove nothing.")
+    return Banner(f"{note} {words}".strip(), "warn")

@@ -1,0 +1,52 @@
+"""Widgets on an offscreen platform; async tests run on the loop that the product uses."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyside6")
+
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import pytest_asyncio
+import qasync
+from PySide6.QtWidgets import QApplication
+
+from gpn_desktop.ui.theme import DARK, Theme
+from gpn_desktop.ui.window import MainWindow
+from tests.ui.fake import FakeFacade
+
+Attach = Callable[[FakeFacade], MainWindow]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], qasync.QEventLoop]]:
+    app = QApplication.instance() or QApplication(["gpn-desktop"])
+    return {"qt": lambda: qasync.QEventLoop(app)}
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Theme:
+    return Theme(qapp, DARK)
+
+
+@pytest_asyncio.fixture
+async def attach(theme: Theme) -> AsyncIterator[Attach]:
+    """Opens windows on facades, and closes them after the test."""
+    windows = []
+
+    def open_window(facade: FakeFacade) -> MainWindow:
+        window = MainWindow(theme, "GPN Desktop")
+        windows.append(window)
+        window.show()
+        window.attach(facade)
+        return window
+
+    yield open_window
+    for window in windows:
+        await window.tasks.aclose()
+        window.finish()
+        window.deleteLater()

@@ -1,0 +1,314 @@
+"""A facade without a node: scripted views, a history of any length, and errors on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from gpn_desktop.core.errors import GpnError, UnknownRequest
+from gpn_desktop.core.types import (
+    TESTING_DOMAIN,
+    Address,
+    Domain,
+    Gwei,
+    Hash32,
+    Request,
+    Wei,
+    hex0x,
+    to_wei,
+)
+from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.views import (
+    ConsumerView,
+    EarningsView,
+    JobView,
+    NodeView,
+    Phase,
+    ProofView,
+    StepView,
+    TurnView,
+    VoteView,
+)
+
+_dice = random.Random(7)
+ME = Address(bytes.fromhex("41c2a07e6f3d5b19c8e24470b6fd0c11a3e5979b"))
+PEERS = tuple(Address(_dice.randbytes(20)) for _ in range(5))
+CONSUMERS = tuple(Address(_dice.randbytes(20)) for _ in range(3))
+
+
+def hash32(seed: object) -> Hash32:
+    return Hash32(random.Random(str(seed)).randbytes(32))
+
+
+def job(
+    number: int,
+    phase: Phase,
+    *,
+    role: str = "Verifier",
+    received_ms: int | None = None,
+    votes: tuple[VoteView, ...] = (),
+    turns: tuple[TurnView, ...] = (),
+    earned: int = 0,
+    reward: int = 2_100_000,
+    error: str = "",
+) -> JobView:
+    """One request as the node would show it; ``number`` makes its id."""
+    now = int(time.time() * 1000)
+    received = received_ms if received_ms is not None else now - number * 47_311 - 31_000
+    decided = phase in (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
+    took = 2_340 + number * 37
+    labels = ["Received"]
+    if phase is not Phase.WAITING:
+        labels.append("Proving")
+    if decided or phase is Phase.VERIFYING:
+        labels.append("Verifying")
+    labels += ["Verified"] * decided + ["Settled"] * (phase in (Phase.SETTLED, Phase.PAID))
+    labels += ["Paid"] * (phase is Phase.PAID)
+    steps = tuple(StepView(label, received + at * 780) for at, label in enumerate(labels))
+    winner = next((t for t in turns if t.state in ("verified", "announced", "proving")), None)
+    return JobView(
+        request_id=hash32(number),
+        ref=f"block-{18_400 - number}",
+        consumer=CONSUMERS[number % 3],
+        phase=phase,
+        role=role,
+        attempt=winner.rank if winner else 0,
+        prover=winner.prover if winner else None,
+        reward=Gwei(reward),
+        earned=Gwei(earned),
+        deadline=received // 1000 + 260,
+        quorum=3,
+        valid_votes=sum(v.valid for v in votes),
+        invalid_votes=sum(not v.valid for v in votes),
+        committee=5,
+        received_ms=received,
+        verdict_ms=received + took if decided else 0,
+        proof_hash=hash32(("proof", number)) if decided else None,
+        seed=hash32(("seed", number)),
+        turns=turns,
+        votes=votes,
+        timeline=steps,
+        error=error,
+    )
+
+
+def turns_of(states: tuple[str, ...], mine: int, number: int) -> tuple[TurnView, ...]:
+    provers = [*PEERS[:4]]
+    provers.insert(mine, ME)
+    return tuple(
+        TurnView(rank, provers[rank], provers[rank] == ME, state, hash32(("proof", number)))
+        for rank, state in enumerate(states)
+    )
+
+
+def votes_of(
+    number: int, prover: Address, valid: int, invalid: int, attempt: int = 0
+) -> tuple[VoteView, ...]:
+    voters = [a for a in (ME, *PEERS[:4]) if a != prover]
+    good = number if not invalid else f"bad {number}"
+    return tuple(
+        VoteView(voter, prover, hash32(("proof", good)), attempt, at < valid, voter == ME)
+        for at, voter in enumerate(voters[: valid + invalid])
+    )
+
+
+def demo_jobs() -> tuple[JobView, ...]:
+    """Two running, one after a cheat, and a past that earned."""
+    first = turns_of(("proving", "waiting", "waiting", "waiting", "waiting"), 0, 0)
+    cheat = turns_of(("voted down", "announced", "waiting", "waiting", "waiting"), 2, 1)
+    against = votes_of(1, cheat[0].prover, 0, 4)
+    second = votes_of(1, cheat[1].prover, 2, 0, attempt=1)
+    jobs = [
+        job(0, Phase.PROVING, role="Prover, 1st", turns=first),
+        job(1, Phase.VERIFYING, turns=cheat, votes=against + second),
+    ]
+    for number in range(2, 26):
+        mine = number % 4
+        done = ("skipped",) * 4
+        turns = turns_of(("verified", *done), mine, number)
+        votes = votes_of(number, turns[0].prover, 4, 0)
+        phase = Phase.SETTLED if number < 9 else Phase.PAID
+        phase = Phase.VERIFIED if number < 4 else Phase.EXPIRED if number == 13 else phase
+        won = mine == 0
+        earned = 0 if phase is Phase.EXPIRED else 1_470_000 if won else 157_500
+        role = "Prover, 1st" if won else "Verifier"
+        if phase is Phase.EXPIRED:
+            turns = turns_of(("timed out",) * 5, mine, number)
+            votes = ()
+        jobs.append(job(number, phase, role=role, turns=turns, votes=votes, earned=earned))
+    return tuple(jobs)
+
+
+def demo_consumers() -> tuple[ConsumerView, ...]:
+    names = ("acme/prover", "helix/groth16", "orbit/ezkl")
+    states = ("ready", "ready", "pulling")
+    return tuple(
+        ConsumerView(
+            address,
+            name,
+            hash32(name),
+            Gwei(4_250_000_000 + at * 731_000_000),
+            7 + at,
+            5,
+            state,
+            state == "ready",
+        )
+        for at, (address, name, state) in enumerate(zip(CONSUMERS, names, states, strict=True))
+    )
+
+
+def demo_view() -> NodeView:
+    return NodeView(
+        address=ME,
+        payout=Address(bytes.fromhex("9e0711d3f0ae5b0c7df2614ab8c13e90f72a55c8")),
+        network="demo",
+        version="0.1.0",
+        head=18_402,
+        chain_up=True,
+        peers=4,
+        running=1,
+        paused=False,
+        dropped=3,
+        runtime="builtin:test",
+        listen=(
+            "/ip4/127.0.0.1/tcp/41873/p2p/16Uiu2HAmPc8sQZqkTgQ3f8rXW5yJ1bVnKd4o7u9Lx2sE6tRaYh",
+            "/ip4/192.168.1.20/tcp/41873/p2p/16Uiu2HAmPc8sQZqkTgQ3f8rXW5yJ1bVnKd4o7u9Lx2sE6tRaYh",
+        ),
+        jobs=demo_jobs(),
+        earnings=EarningsView(
+            in_window=Gwei(87_100_000),
+            claimable=Gwei(193_000_000),
+            withdrawn=Wei(2_441_500_000_000_000_000),
+            fees=Wei(11_900_000_000_000_000),
+            next_finalize_at=int(time.time()) + 5 * 3600 + 12 * 60 + 30,
+        ),
+        consumers=demo_consumers(),
+    )
+
+
+def empty_view() -> NodeView:
+    return NodeView(
+        address=ME,
+        payout=None,
+        network="demo",
+        version="0.1.0",
+        head=12,
+        chain_up=True,
+        peers=0,
+        running=0,
+        paused=False,
+        dropped=0,
+        runtime="groth16",
+    )
+
+
+def history_row(number: int, newest_ms: int) -> JobRow:
+    return JobRow(
+        request_id=hash32(("history", number)),
+        ref=f"old-{number}",
+        consumer=CONSUMERS[number % 3],
+        phase=Phase.PAID.value,
+        role="Verifier",
+        attempt=0,
+        prover=PEERS[number % 5],
+        reward=Gwei(2_100_000),
+        earned=Gwei(157_500),
+        deadline=0,
+        received_ms=newest_ms - number * 60_000,
+        verdict_ms=newest_ms - number * 60_000 + 2_345,
+        ended_ms=newest_ms - number * 60_000 + 9_000,
+        proof_hash=hash32(("history proof", number)),
+        payload_hash=hash32(("payload", number)),
+        error="",
+        open=False,
+        gateway=False,
+    )
+
+
+class FakeFacade:
+    def __init__(self, view: NodeView, history: list[JobRow] | None = None) -> None:
+        self.domain: Domain = TESTING_DOMAIN
+        self.now = view
+        self.history = history or []
+        self.watchers: set[Callable[[], None]] = set()
+        self.closed = 0
+        self.pages: list[tuple[int, int, str]] = []
+        self.views_taken = 0
+        self.withdraw_error: GpnError | None = None
+        self.may_withdraw = asyncio.Event()
+        self.may_withdraw.set()
+        self.may_close = asyncio.Event()
+        self.may_close.set()
+        self.jobs_error: GpnError | None = None
+
+    def change(self, **fields: object) -> None:
+        """A new view, and everyone told."""
+        self.now = replace(self.now, **fields)  # type: ignore[arg-type]
+        for watcher in list(self.watchers):
+            watcher()
+
+    def view(self) -> NodeView:
+        self.views_taken += 1
+        return self.now
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        self.watchers.add(changed)
+        return lambda: self.watchers.discard(changed)
+
+    async def submit(self, request: Request, signature: bytes, payload: bytes) -> Hash32:
+        raise AssertionError("the window submits nothing")
+
+    async def submit_legacy(
+        self, ref: str, consumer: str, image: str, data: bytes, signature: bytes
+    ) -> Hash32:
+        raise AssertionError("the window submits nothing")
+
+    async def watch(self, request_id: Hash32) -> AsyncIterator[JobView]:
+        row = next((row for row in self.history if row.request_id == request_id), None)
+        if row is None:
+            raise UnknownRequest("No such request is known here.")
+        yield replace(
+            job(0, Phase.PAID, received_ms=row.received_ms),
+            request_id=request_id,
+            ref=row.ref,
+            quorum=0,
+            turns=(),
+            votes=(),
+            timeline=(),
+        )
+
+    async def proof(self, wanted: str) -> ProofView:
+        raise AssertionError("the window fetches no proofs")
+
+    async def cancel(self, request_id: Hash32, signature: bytes) -> None:
+        raise AssertionError("the window cancels nothing")
+
+    async def consumers(self) -> list[ConsumerView]:
+        return list(self.now.consumers)
+
+    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
+        self.pages.append((offset, limit, search))
+        await asyncio.sleep(0)
+        if self.jobs_error is not None:
+            raise self.jobs_error
+        words = search.lower().split()
+        found = [r for r in self.history if all(w in f"{r.ref} {hex0x(r.request_id)}" for w in words)]
+        return found[offset : offset + limit]
+
+    async def pause(self, paused: bool) -> None:
+        self.change(paused=paused)
+
+    async def withdraw(self) -> Wei:
+        await self.may_withdraw.wait()
+        if self.withdraw_error is not None:
+            raise self.withdraw_error
+        amount = to_wei(self.now.earnings.claimable)
+        self.change(earnings=replace(self.now.earnings, claimable=Gwei(0)))
+        return amount
+
+    async def aclose(self) -> None:
+        await self.may_close.wait()
+        self.closed += 1
