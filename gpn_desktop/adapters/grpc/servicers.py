@@ -210,7 +210,7 @@ class Upload:
         self._size = 0
 
     async def head(self, domain: Domain) -> tuple[Request, bytes]:
-        """The request, whose signature is checked here so that only its signer's bucket is emptied."""
+        """The request, counted by its signer; whether that one may sign it is the node's rule."""
         part = await self._next()
         if part is None or part.WhichOneof("part") != "head":
             raise RequestRefused("The stream does not begin with a head.")
@@ -222,9 +222,7 @@ class Upload:
             signed = Signed.verify(request, part.head.signature, domain)
         except BadSignature as error:
             raise BadRequestSignature(f"The signature is malformed: {error}.") from error
-        if signed.signer != request.consumer:
-            raise BadRequestSignature("The signature is not the consumer's.")
-        self._gate.consumers.take(request.consumer.hex())
+        self._gate.consumers.take(signed.signer.hex())
         return request, part.head.signature
 
     async def payload(self) -> bytes:
