@@ -25,10 +25,11 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import docker
+import docker  # type: ignore[import-untyped]
 
 HERE = Path(__file__).resolve().parent
 IMAGES = ("mock", "groth16")
@@ -154,7 +155,7 @@ def _local_base(api: Any, only_if_present: bool = False) -> str | None:
     files = [("usr/bin/node", node), *_libraries(node)]
     changes = ["ENV PATH=/usr/bin", "ENV LD_LIBRARY_PATH=/lib"]
     api.import_image_from_stream(
-        _tar(files, 0o755),
+        iter(partial(_tar(files, 0o755).read, 1 << 20), b""),
         repository=repository,
         tag=tag,
         changes=changes,
