@@ -101,6 +101,20 @@ class Rules:
         stakes = sum(prover.stake for prover in self.provers.values())
         return Wei((deposits + waiting + sum(self.rewards.values()) + self.burned) * WEI_PER_GWEI + stakes)
 
+    def fork(self) -> Rules:
+        """A copy that can go on by itself."""
+        return replace(
+            self,
+            balances=dict(self.balances),
+            consumers={
+                address: _Consumer(c.info, dict(c.committed), list(c.snapshots))
+                for address, c in self.consumers.items()
+            },
+            provers=dict(self.provers),
+            batches={k: _Batch(b.finalize_at, b.raw, list(b.records)) for k, b in self.batches.items()},
+            rewards=dict(self.rewards),
+        )
+
     def apply(self, sender: Address, call: Call, block: Block) -> list[ChainEvent]:
         """Carry out a call in a block. Raises Revert."""
         match call:

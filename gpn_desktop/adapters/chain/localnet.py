@@ -94,12 +94,19 @@ def rich_accounts() -> tuple[NodeKey, ...]:
 
 
 class AnvilLocalnet:
-    """See ``ports.localnet.Localnet``. ``port`` 0 takes a free one."""
+    """See ``ports.localnet.Localnet``. ``port`` 0 takes a free one.
 
-    def __init__(self, artifact: Path, node_modules: Path | None = None, port: int = 0) -> None:
+    With ``block_time`` (seconds) a block comes at least that often, transactions or none: a network whose
+    turns begin with a block's time needs blocks that are not much older than now.
+    """
+
+    def __init__(
+        self, artifact: Path, node_modules: Path | None = None, port: int = 0, block_time: int = 0
+    ) -> None:
         self._artifact = artifact
         self._node_modules = node_modules
         self._port = port
+        self._block_time = block_time
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
         self._rpc: Rpc | None = None
@@ -178,6 +185,8 @@ class AnvilLocalnet:
 
     async def _launch(self, program: Path, port: int) -> Rpc:
         args = [str(program), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID)]
+        if self._block_time:
+            args += ["--block-time", str(self._block_time), "--mixed-mining"]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = await asyncio.to_thread(_spawn, [*args, "--quiet"], self._output)
         deadline = time.monotonic() + READY_WITHIN

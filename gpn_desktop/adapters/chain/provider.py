@@ -78,6 +78,13 @@ class WakingWebSocketProvider(WebSocketProvider):
             raise ProviderConnectionError("The connection was lost.")
         return self._waking.push
 
+    async def socket_send(self, request_data: bytes) -> None:
+        # Not by wait_for, as web3 does it: on Python 3.11 that swallows a cancellation now and then.
+        if self._ws is None:
+            raise ProviderConnectionError("The connection was never made.")
+        async with asyncio.timeout(self.request_timeout):
+            await self._ws.send(request_data)
+
     async def socket_recv(self) -> RPCResponse:
         if self._ws is None:
             raise ProviderConnectionError("The connection was never made.")

@@ -1,0 +1,1 @@
+"""What the chain adapter computes without a chain."""
