@@ -228,6 +228,7 @@ class NodeConfig:
     contract: Address | None = None
     chain_id: int | None = None
     contract_block: int = 0
+    confirmations: int = 3
     stake: Wei = Wei(0)
     p2p_host: str = "0.0.0.0"
     p2p_port: int = 4410
@@ -307,6 +308,13 @@ _TABLE: Final = (
         _integer(0, 2**63 - 1),
         "block of the contract's deployment",
     ),
+    Setting(
+        "chain.confirmations",
+        "GPN_CONFIRMATIONS",
+        "confirmations",
+        _integer(0, 256),
+        "depth of a request's anchor block, the same on all nodes of the network",
+    ),
     Setting("chain.stake", "GPN_STAKE", "stake", _eth, "ETH to register with, 0: do not register"),
     Setting("p2p.host", "GPN_P2P_HOST", "p2p_host", _host, "address to listen on for peers"),
     Setting("p2p.port", "PORT", "p2p_port", _PORT, "port for peers, 0: any"),
@@ -343,7 +351,7 @@ _TABLE: Final = (
         _integer(1, 10_000),
         "largest image to pull, in GiB",
     ),
-    Setting("log.level", "GPN_LOG_LEVEL", "log_level", _choice(LogLevel), "debug, info, warning or error"),
+    Setting("log.level", "GPN_LOG", "log_level", _choice(LogLevel), "debug, info, warning or error"),
 )
 SETTINGS: Final = {setting.key: setting for setting in _TABLE}
 

@@ -7,7 +7,7 @@ anything finds it again in its journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gpn_desktop.core import errors
@@ -55,6 +55,7 @@ class Node:
         self._consumers: dict[Address, ConsumerView] = {}
         self._images: dict[Address, ImageRef] = {}
         self._closed = False
+        self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
         self.earnings: Earnings | None = None
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
@@ -98,6 +99,8 @@ class Node:
         if self._closed:
             return
         self._closed = True
+        for close in self.closing:
+            await close()
         await self.ctx.tasks.aclose()
         for part in (self.ctx.network.aclose, self.ctx.runtime.aclose):
             try:

@@ -25,25 +25,39 @@ STOP_SECONDS: Final = 10.0
 MAX_LINE: Final = 1024 * 1024
 
 
-def settings(spec: NodeSpec) -> dict[str, object]:
-    """The node's configuration file."""
+def settings(spec: NodeSpec) -> dict[str, dict[str, object]]:
+    """The node's configuration file, by table."""
     return {
-        "data_dir": str(spec.data_dir),
-        "ethereum_api": spec.chain.ws_url,
-        "contract_address": hex0x(spec.contract),
-        "chain_id": spec.chain.chain_id,
-        "consumers": [hex0x(c) for c in spec.consumers],
-        "payout": hex0x(spec.payout),
-        "p2p_listen": "127.0.0.1:0",
-        "bootstrap": list(spec.bootstrap),
-        "grpc_listen": "127.0.0.1:0",
-        "runtime": spec.runtime,
+        "node": {
+            "data_dir": str(spec.data_dir),
+            "consumers": [hex0x(c) for c in spec.consumers],
+            "payout": hex0x(spec.payout),
+            "runtime": spec.runtime,
+            "auto_claim": True,
+        },
+        "chain": {
+            "api": [spec.chain.ws_url],
+            "contract": hex0x(spec.contract),
+            "id": spec.chain.chain_id,
+            "confirmations": 0,
+            "stake": _ether(spec.stake),
+        },
+        "p2p": {"host": "127.0.0.1", "port": 0, "bootstrap": list(spec.bootstrap)},
+        "grpc": {"port": 0},
     }
 
 
-def to_toml(values: Mapping[str, object]) -> str:
-    """Strings, integers and lists of strings; JSON's forms of these are TOML's."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+def _ether(amount: int) -> str:
+    return f"{amount // 10**18}.{amount % 10**18:018d}"
+
+
+def to_toml(tables: Mapping[str, Mapping[str, object]]) -> str:
+    """Strings, integers, booleans and lists of strings; JSON's forms of these are TOML's."""
+    lines: list[str] = []
+    for table, values in tables.items():
+        lines.append(f"[{table}]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
 
 
 class ChildNode:
@@ -82,16 +96,15 @@ class ChildNode:
 
 
 class ProcessLauncher:
-    """See ``ports.processes.Launcher``. ``log_level`` is the nodes', whose logs lie in their data folders."""
+    """See ``ports.processes.Launcher``. The nodes see ``env``; their logs lie with their data."""
 
-    def __init__(self, log_level: str = "INFO") -> None:
-        self._log_level = log_level
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
 
     async def launch(self, spec: NodeSpec) -> NodeProcess:
-        config = spec.data_dir / "node.toml"
-        await asyncio.to_thread(_write, config, to_toml(settings(spec)))
+        config = await asyncio.to_thread(write_config, spec)
         command = [sys.executable, "-m", "gpn_desktop", "node", "--config", str(config)]
-        command += ["--key-stdin", "--events", "--stake", str(spec.stake), "--claim"]
+        command += ["--key-stdin", "--events"]
         command += ["--prove-seconds", str(spec.delay)] if spec.runtime == "builtin" else []
         command += ["--cheat"] if spec.cheat else []
         with (spec.data_dir / "node.log").open("ab") as output:
@@ -102,7 +115,7 @@ class ProcessLauncher:
                 stderr=output,
                 limit=MAX_LINE,
                 start_new_session=os.name == "posix",  # a Ctrl-C is ours to pass on, in order
-                env={**os.environ, "GPN_LOG": self._log_level},
+                env=self._env,
             )
         assert process.stdin is not None
         process.stdin.write(spec.key.secret.hex().encode() + b"\n")
@@ -111,6 +124,9 @@ class ProcessLauncher:
         return ChildNode(spec, process)
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def write_config(spec: NodeSpec) -> Path:
+    """The node's configuration file, in its data folder."""
+    spec.data_dir.mkdir(parents=True, exist_ok=True)
+    path = spec.data_dir / "node.toml"
+    path.write_text(to_toml(settings(spec)))
+    return path

@@ -34,14 +34,26 @@ class DemoOptions:
 
 @dataclass
 class Outcome:
-    """One request's story, as the gateway and the nodes told it. Times in milliseconds."""
+    """One request's story, as the gateway and the nodes told it.
+
+    ``total_ms`` is from accepting to the verdict at the gateway; ``work_ms`` of it are the winner's proof and
+    the vote that made the quorum. Both None where a failed attempt came first: its time says nothing of the
+    network.
+    """
 
     ref: str
     request_id: Hash32
     phase: str = "sent"
     attempt: int = 0
-    overhead_ms: float | None = None
+    total_ms: float | None = None
+    work_ms: float | None = None
     proof_ok: bool = False
+
+    @property
+    def overhead_ms(self) -> float | None:
+        if self.total_ms is None or self.work_ms is None:
+            return None
+        return self.total_ms - self.work_ms
 
 
 @dataclass

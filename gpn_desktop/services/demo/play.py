@@ -167,27 +167,22 @@ class Play:
         if not outcome.proof_ok:
             self.report.errors.append(f"{outcome.ref}: the proof handed out is not the verified one.")
         outcome.attempt = view.attempt
-        outcome.overhead_ms = self._overhead(order, view)
+        if not view.attempt:
+            outcome.total_ms = float(view.verdict_ms - view.received_ms)
+            outcome.work_ms = self._work(order, view)
         who = self._name(view.prover)
         again = f", attempt {view.attempt + 1}" if view.attempt else ""
         spent = "" if outcome.overhead_ms is None else f", {outcome.overhead_ms:.0f} ms on top of the proof"
         self.stage.say(f"{outcome.ref}: proved by {who}{again}, {view.valid_votes} valid votes{spent}")
 
-    def _overhead(self, order: Order, view: JobView) -> float | None:
-        """Accept to verdict at the gateway, without the winner's proof and the vote that made the quorum.
-
-        Only where the first prover won: a failed attempt's time is no overhead of the network.
-        """
-        if view.attempt:
-            return None
+    def _work(self, order: Order, view: JobView) -> float | None:
+        """The winner's proof and the vote that made the quorum, as the nodes that did them measured."""
         request = order.id.hex()
         votes = [v for v in view.votes if v.valid and v.proof_hash == view.proof_hash]
         deciding = votes[min(order.signed.message.quorum, len(votes)) - 1].voter
         prove = self._told_ms("proved", request, view.prover)
         verify = self._told_ms("validated", request, deciding)
-        if prove is None or verify is None:
-            return None
-        return view.verdict_ms - view.received_ms - prove - verify
+        return None if prove is None or verify is None else prove + verify
 
     def _told_ms(self, name: str, request: str, who: Address | None) -> float | None:
         for told in reversed(self.stage.crew.told):
