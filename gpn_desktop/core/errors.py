@@ -171,6 +171,11 @@ class ProverOutputTooLarge(GpnError):
     remedy = "The container was removed. Report it to the image's author."
 
 
+class GpuUnavailable(GpnError):
+    code = "GPN-1509"
+    remedy = "Install the GPU's driver and its container toolkit, or turn GPUs off in the settings."
+
+
 # 16xx: requests, each check of protocol.md with a code of its own ---------------------------------------
 
 

@@ -1,0 +1,77 @@
+"""The sandbox's profile: what a prover and its relay may do. Pure, so that a test can hold every line of it.
+
+Anything that is not needed to compute is taken away. The image's own wishes (user, volumes, health checks,
+exposed ports) do not count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpn_desktop.adapters.docker.options import MIB, DockerOptions
+
+USER = "65532:65532"
+RELAY_MEMORY = 64 * MIB
+LABEL_NODE = "org.gpn-desktop.node"
+LABEL_ROLE = "org.gpn-desktop.role"
+LABEL_IMAGE = "org.gpn-desktop.image"
+_SHM = 16 * MIB
+
+
+def prover(options: DockerOptions, gpu: bool, volumes: list[str]) -> dict[str, Any]:
+    """Keyword arguments of the SDK's ``create_host_config`` for a prover.
+
+    Args:
+        gpu: whether this instance gets the GPUs of ``options``.
+        volumes: paths that the image declares as volumes. Each becomes a small tmpfs: the engine would give
+            it a writable folder on the host's disk.
+    """
+    profile = _common(options.memory)
+    profile["network_mode"] = "none"
+    profile["pids_limit"] = options.pids
+    profile["tmpfs"] = {"/tmp": f"rw,noexec,nosuid,nodev,size={options.scratch}"}
+    profile["mounts"] = [
+        {"Target": path, "Type": "tmpfs", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": options.scratch}}
+        for path in volumes
+        if path != "/tmp"
+    ]
+    if options.cpus:
+        profile["nano_cpus"] = int(options.cpus * 1_000_000_000)
+    if gpu and options.gpus:
+        profile["device_requests"] = [
+            {"Driver": "", "Count": options.gpus, "DeviceIDs": None, "Capabilities": [["gpu"]], "Options": {}}
+        ]
+    return profile
+
+
+def relay(prover_id: str) -> dict[str, Any]:
+    """The same for the relay of one prover, in the prover's network namespace."""
+    profile = _common(RELAY_MEMORY)
+    profile["network_mode"] = f"container:{prover_id}"
+    profile["pids_limit"] = 16
+    return profile
+
+
+def labels(node_id: str, role: str, image: str) -> dict[str, str]:
+    """Several nodes may share one engine: whatever is cleaned up is found by the node's label."""
+    return {LABEL_NODE: node_id, LABEL_ROLE: role, LABEL_IMAGE: image}
+
+
+def _common(memory: int) -> dict[str, Any]:
+    return {
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "privileged": False,
+        "init": True,
+        "ipc_mode": "private",
+        "shm_size": _SHM,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "ulimits": [
+            {"Name": "nofile", "Soft": 4096, "Hard": 4096},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+        "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
+        "restart_policy": {"Name": "no", "MaximumRetryCount": 0},
+    }
