@@ -71,11 +71,17 @@ def run_gui(
     sys.setswitchinterval(SWITCH_SECONDS)
     qt_app = app
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qt_app)) as runner:
-        return runner.run(Session(qt_app, make_facade, title, banner, background).run())
+        return runner.run(_session(qt_app, make_facade, title, banner, background))
+
+
+async def _session(
+    app: QApplication, make_facade: MakeFacade, title: str, banner: str, background: Background | None
+) -> int:
+    return await Session(app, make_facade, title, banner, background).run()
 
 
 class Session:
-    """One run: start, live, shut down in order."""
+    """One run: start, live, shut down in order. Made on the running loop, which its window's tasks use."""
 
     def __init__(
         self,

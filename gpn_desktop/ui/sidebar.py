@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -86,7 +86,11 @@ class NavButton(QAbstractButton):
 
 
 class Sidebar(QWidget):
-    def __init__(self, theme: Theme, go: Callable[[str], None]) -> None:
+    """``pages`` are (key, name, icon, shortcut); closed until ``open``, since pages need a node."""
+
+    def __init__(
+        self, theme: Theme, pages: Sequence[tuple[str, str, str, str]], go: Callable[[str], None]
+    ) -> None:
         super().__init__()
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -99,21 +103,25 @@ class Sidebar(QWidget):
         column.setSpacing(2)
         column.addLayout(self._brand())
         column.addSpacing(18)
-        self._items = QVBoxLayout()
-        self._items.setSpacing(2)
-        column.addLayout(self._items)
+        for key, name, icon, shortcut in pages:
+            column.addWidget(self._nav(key, name, icon, shortcut))
         column.addStretch(1)
         self._toggle = button("", theme, "strip", tr("Switch between the light and the dark theme"))
         self._toggle.clicked.connect(theme.toggle)
         theme.on_change(self._name_toggle)
         column.addWidget(self._toggle, 0, Qt.AlignmentFlag.AlignLeft)
 
-    def add_page(self, key: str, name: str, icon: str, shortcut: str) -> None:
+    def open(self) -> None:
+        for made in self.buttons.values():
+            made.setEnabled(True)
+
+    def _nav(self, key: str, name: str, icon: str, shortcut: str) -> NavButton:
         made = NavButton(self._theme, name, icon, shortcut)
         made.clicked.connect(lambda: self._go(key))
+        made.setEnabled(False)
         self._group.addButton(made)
-        self._items.addWidget(made)
         self.buttons[key] = made
+        return made
 
     def mark(self, key: str) -> None:
         self.buttons[key].setChecked(True)

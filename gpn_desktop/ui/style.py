@@ -32,8 +32,9 @@ class Colors(Protocol):
     def info(self) -> str: ...
 
 
-def stylesheet(c: Colors, scale: float) -> str:
-    """Fonts are set on the widgets, never here: a style sheet's font would drop tabular figures."""
+def stylesheet(c: Colors, scale: float, mono: str) -> str:
+    """Fonts are set on the widgets, since a style sheet's font drops tabular figures; but a label that turns
+    monospaced does so here, since restyling puts a font that was set later back."""
 
     def px(size: int) -> str:
         return f"{round(size * scale)}px"
@@ -51,6 +52,7 @@ QFrame#card {{ background: {c.surface}; border: 1px solid {c.border}; border-rad
 QFrame#line {{ background: {c.border}; border: none; max-height: 1px; min-height: 1px; }}
 QLabel {{ background: transparent; border: none; }}
 {tones}
+QLabel[mono="true"] {{ font-family: "{mono}"; font-size: {px(12)}; }}
 QToolTip {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; padding: 4px; }}
 
 QPushButton {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
@@ -58,6 +60,7 @@ QPushButton {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.bo
 QPushButton:hover {{ background: {c.raised}; }}
 QPushButton:pressed {{ background: {c.border}; }}
 QPushButton:focus {{ border: 2px solid {c.accent}; padding: 0 {px(13)}; min-height: {px(31)}; }}
+QPushButton:checked {{ background: {c.raised}; border-color: {c.accent}; }}
 QPushButton:disabled {{ color: {c.muted}; background: {c.raised}; }}
 QPushButton[kind="primary"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; }}
 QPushButton[kind="primary"]:focus {{ border: 2px solid {c.text}; }}
@@ -71,16 +74,15 @@ QPushButton[kind="strip"] {{ background: transparent; border: 2px solid transpar
 QPushButton[kind="strip"]:hover {{ background: {c.raised}; }}
 QPushButton[kind="strip"]:focus {{ border: 2px solid {c.accent}; }}
 
-QLineEdit, QComboBox {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
+QLineEdit {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
   border-radius: 6px; padding: 0 {px(12)}; min-height: {px(33)};
   selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
-QLineEdit:focus, QComboBox:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)};
-  min-height: {px(31)}; }}
+QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
 
 QTableView {{ background: transparent; border: none; outline: none; gridline-color: transparent;
   selection-background-color: transparent; }}
 QHeaderView {{ background: transparent; border: none; }}
-QHeaderView::section {{ background: transparent; border: none; }}
+QSplitter::handle {{ background: transparent; image: none; }}
 QProgressBar {{ background: {c.raised}; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }}
 QProgressBar::chunk {{ background: {c.accent}; border-radius: 3px; }}
 

@@ -21,13 +21,14 @@ class Tasks:
 
     def __init__(self, show: ShowError) -> None:
         self._show = show
+        self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
         self._closing = False
 
     def start(
         self, work: Coroutine[object, object, None], failed: ShowError | None = None
     ) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._running.add(task)
         task.add_done_callback(lambda done: self._ended(done, failed or self._show))
         if self._closing:

@@ -127,7 +127,7 @@ class Theme(QObject):
 
     def _apply(self) -> None:
         self._app.setPalette(_palette(self.tokens))
-        self._app.setStyleSheet(stylesheet(self.tokens, self.fonts.scale))
+        self._app.setStyleSheet(stylesheet(self.tokens, self.fonts.scale, self.fonts.mono.family()))
 
 
 class Fonts:

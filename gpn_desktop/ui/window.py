@@ -14,6 +14,7 @@ from gpn_desktop.services.facade import Facade
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.live import LiveView
+from gpn_desktop.ui.models.phases import running_jobs
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
@@ -75,13 +76,15 @@ class MainWindow(QMainWindow):
         self.resize(theme.fonts.px(1280), theme.fonts.px(800))
         self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
         self._build()
+        self._shortcut("Ctrl+Q", self.close)
         self._second = QTimer(self)
         self._second.setInterval(SECOND_MS)
         self._second.timeout.connect(self._tick)
 
     def _build(self) -> None:
         theme = self._theme
-        self.sidebar = Sidebar(theme, self.go)
+        entries = [(s.key, tr(s.name), s.icon, f"Ctrl+{n}") for n, s in enumerate(PAGES, start=1)]
+        self.sidebar = Sidebar(theme, entries, self.go)
         self.banners = BannerArea(theme, self._dismiss)
         self.start_page = StartPage(theme)
         self.stack = QStackedWidget()
@@ -117,16 +120,15 @@ class MainWindow(QMainWindow):
             page = spec.make(context)
             self.pages[spec.key] = page
             self.stack.addWidget(page)
-            keys = f"Ctrl+{number}"
-            self.sidebar.add_page(spec.key, tr(spec.name), spec.icon, keys)
-            self._shortcut(keys, partial(self.go, spec.key))
+            self._shortcut(f"Ctrl+{number}", partial(self.go, spec.key))
+        self.sidebar.open()
         self._shortcut("Ctrl+F", self._search)
         self._shortcut("Ctrl+P", self._pause)
-        self._shortcut("Ctrl+Q", self.close)
         self._live = LiveView(facade)
         self._live.changed.connect(self._show)
         self._live.flush()
         self.go("home")
+        self.stack.setFocus()
         self._second.start()
 
     def go(self, key: str) -> None:
@@ -141,7 +143,7 @@ class MainWindow(QMainWindow):
     def _show(self, view: NodeView) -> None:
         self._view = view
         self.strip.refresh(view)
-        self.sidebar.buttons["jobs"].show_count(view.running)
+        self.sidebar.buttons["jobs"].show_count(running_jobs(view))
         self.sidebar.buttons["network"].show_count(view.peers)
         self._show_banners()
         self.pages[self.current].refresh(view)

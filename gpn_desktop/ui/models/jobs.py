@@ -137,12 +137,13 @@ def history_columns() -> list[Column[JobLine]]:
 
 def running_columns() -> list[Column[JobLine]]:
     return [
-        Column(tr("Job"), id_cell, 118),
+        Column(tr("Job"), id_cell, 140),
+        Column(tr("Consumer"), consumer_cell, 140),
         Column(tr("Role"), role_cell, 0),
-        Column(tr("Phase"), phase_cell, 112),
-        Column(tr("Votes"), votes_cell, 66, right=True),
-        Column(tr("Deadline"), time_cell, 104, right=True),
-        Column(tr("Reward, ETH"), reward_cell, 118, right=True),
+        Column(tr("Phase"), phase_cell, 140),
+        Column(tr("Valid votes"), votes_cell, 110, right=True),
+        Column(tr("Deadline"), time_cell, 130, right=True),
+        Column(tr("Reward, ETH"), reward_cell, 150, right=True),
     ]
 
 
@@ -162,12 +163,15 @@ class JobsModel(TableModel[JobLine]):
         self._live: tuple[JobView, ...] = ()
         self.search = ""
         self.fetching = False
-        self.complete = False
+        # Until ``start``: a view that is laid out early must not make the store read.
+        self.complete = True
+        self.started = False
         self._offset = 0
 
     def start(self, search: str = "") -> None:
         """Show the history that matches ``search`` from its newest page on."""
         self.search = search.strip()
+        self.started = True
         self._offset, self.complete, self.fetching = 0, False, False
         keep = [line for line in map(line_of, self._live) if matches(line, self.search)]
         self._replace(keep)
@@ -193,8 +197,8 @@ class JobsModel(TableModel[JobLine]):
         self.counted.emit()
 
     def page_failed(self) -> None:
-        """Nothing came: the list ends here until the search or the page is opened again."""
-        self.fetching, self.complete = False, True
+        """Nothing came: the list ends here until the page is opened again or the search changes."""
+        self.fetching, self.complete, self.started = False, True, False
         self.counted.emit()
 
     def show_live(self, jobs: tuple[JobView, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpn_desktop.services.views import Phase
+from gpn_desktop.services.views import NodeView, Phase
 from gpn_desktop.ui.text import tr
 
 
@@ -44,6 +44,11 @@ _IMAGES = {
     "failed": Look("Failed", "bad", "cross"),
 }
 RUNNING = frozenset({Phase.WAITING, Phase.PROVING, Phase.VERIFYING})
+
+
+def running_jobs(view: NodeView) -> int:
+    """Requests on their way, whoever proves them."""
+    return sum(job.phase in RUNNING for job in view.jobs)
 
 
 def phase_look(phase: Phase | str) -> Look:

@@ -101,5 +101,5 @@ def vote_columns() -> list[Column[VoteLine]]:
             0,
         ),
         Column(tr("Vote"), _verdict_cell, 110),
-        Column(tr("Committee"), _outcome_cell, 120),
+        Column(tr("Outcome"), _outcome_cell, 120),
     ]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout
 
-from gpn_desktop.services.views import NodeView, Phase
+from gpn_desktop.core.types import Gwei, short
+from gpn_desktop.services.views import JobView, NodeView, Phase
 from gpn_desktop.ui import text
 from gpn_desktop.ui.models.jobs import JobLine, line_of, running_columns
-from gpn_desktop.ui.models.phases import RUNNING
+from gpn_desktop.ui.models.phases import RUNNING, running_jobs
 from gpn_desktop.ui.models.table import TableModel
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.widgets.basic import Card, StatCard
+from gpn_desktop.ui.widgets.basic import Card, StatCard, label
+from gpn_desktop.ui.widgets.chart import Bar, BarChart
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 from gpn_desktop.ui.widgets.table import Table
 
+BARS = 48
 _VERIFIED = frozenset({Phase.VERIFIED, Phase.SETTLED, Phase.PAID})
 
 
@@ -33,8 +36,21 @@ class HomePage(Page):
             stats.addWidget(stat, 1)
         self.column.addLayout(stats)
 
-        lower = QHBoxLayout()
-        lower.setSpacing(16)
+        middle = QHBoxLayout()
+        middle.setSpacing(16)
+        earned = Card(theme, tr("Earned by the latest requests"))
+        self.together = label("", theme.fonts.label, "muted")
+        earned.body.addWidget(self.together)
+        self.chart = BarChart(theme, tr("Earned by the latest requests, oldest first"))
+        earned.body.addWidget(self.chart, 1)
+        middle.addWidget(earned, 19)
+        checks = Card(theme, tr("Why am I (not) earning?"))
+        self.checks = FactList(theme, height=34)
+        checks.body.addWidget(self.checks)
+        checks.body.addStretch(1)
+        middle.addWidget(checks, 10)
+        self.column.addLayout(middle)
+
         running = Card(theme, tr("Running now"), padding=0)
         running.title.setContentsMargins(16, 16, 16, 0)
         self.model: TableModel[JobLine] = TableModel(running_columns(), lambda j: j.request_id, self)
@@ -42,13 +58,7 @@ class HomePage(Page):
         self.table.doubleClicked.connect(lambda: context.go("jobs"))
         self.running = OrEmpty(self.table, EmptyState(theme))
         running.body.addWidget(self.running, 1)
-        lower.addWidget(running, 19)
-        checks = Card(theme, tr("Why am I (not) earning?"))
-        self.checks = FactList(theme, height=38)
-        checks.body.addWidget(self.checks)
-        checks.body.addStretch(1)
-        lower.addWidget(checks, 10)
-        self.column.addLayout(lower, 1)
+        self.column.addWidget(running, 1)
 
     def refresh(self, view: NodeView) -> None:
         self.title.setText(_headline(view))
@@ -64,6 +74,7 @@ class HomePage(Page):
             text.exact_gwei(earnings.in_window),
         )
         self._show_work(view)
+        self._show_chart(view)
         self.model.set_rows([line_of(job) for job in view.jobs if job.phase in RUNNING])
         self.running.show_content(bool(self.model.rows))
         if self.running.is_empty:
@@ -72,6 +83,16 @@ class HomePage(Page):
 
     def tick(self) -> None:
         self.table.tick()
+
+    def _show_chart(self, view: NodeView) -> None:
+        latest = view.jobs[:BARS]
+        self.chart.show_bars([bar_of(job) for job in reversed(latest)])
+        self.together.setText(
+            tr("{requests}, together {eth} ETH").format(
+                requests=plural(len(latest), tr("request"), tr("requests")),
+                eth=text.eth(Gwei(sum(job.earned for job in latest))),
+            )
+        )
 
     def _show_work(self, view: NodeView) -> None:
         good = sum(job.phase in _VERIFIED for job in view.jobs)
@@ -96,27 +117,27 @@ def _headline(view: NodeView) -> str:
     )
 
 
+def bar_of(job: JobView) -> Bar:
+    tip = tr("{id}: {eth} ETH, {role}").format(
+        id=short(job.request_id), eth=text.eth(job.earned), role=job.role
+    )
+    return Bar(job.earned, tip)
+
+
 def _state(view: NodeView) -> str:
-    if view.alerts:
-        return (
-            tr("{problems} need attention.").format(
-                problems=plural(len(view.alerts), tr("point"), tr("points"))
-            )
-            if len(view.alerts) > 1
-            else tr("One point needs attention.")
-        )
     if view.paused:
         return tr("Turns are declined at once, so no stake is at risk. Votes are still cast.")
-    jobs = (
-        tr("No job is running")
-        if not view.running
-        else (
-            tr("One job is running")
-            if view.running == 1
-            else tr("{n} jobs are running").format(n=view.running)
+    missing = sum(fact.tone == "warn" and fact.text != tr("Test prover") for fact in _checks(view))
+    if missing:
+        return tr("{points} to look at, see the list below.").format(
+            points=plural(missing, tr("point"), tr("points"))
         )
+    jobs = running_jobs(view)
+    if not jobs:
+        return tr("Everything is healthy. No job is running.")
+    return tr("Everything is healthy. {jobs} running.").format(
+        jobs=plural(jobs, tr("job is"), tr("jobs are"))
     )
-    return tr("Everything is healthy. {jobs}.").format(jobs=jobs)
 
 
 def _why_idle(view: NodeView) -> tuple[str, str]:

@@ -124,7 +124,8 @@ def _facts(job: JobView) -> list[Fact]:
         facts.append(_hash(tr("Proof"), job.proof_hash))
     if job.seed is not None:
         facts.append(_hash(tr("Seed of the order"), job.seed))
-    facts.append(Fact(tr("Earned"), f"{text.eth(job.earned)} ETH", tip=text.exact_gwei(job.earned)))
+    if job.earned:
+        facts.append(Fact(tr("Earned"), f"{text.eth(job.earned)} ETH", tip=text.exact_gwei(job.earned)))
     return facts
 
 
@@ -135,15 +136,18 @@ def _hash(name: str, value: bytes) -> Fact:
 def _timeline(job: JobView) -> list[Fact]:
     facts: list[Fact] = []
     before = 0
+    now = phase_look(job.phase)
     steps = job.timeline or _summary_steps(job)
     for step in steps:
         when = text.clock(step.time_ms, precise=True)
         shown = when if not before else f"+{text.took(step.time_ms - before)}"
-        facts.append(Fact(step.label, shown, icon="check", tone="good", tip=when))
         before = step.time_ms
-    if not job.phase.ended:
-        look = phase_look(job.phase)
-        facts.append(Fact(look.word, tr("now"), icon=look.icon, tone=look.tone))
+        if "voted down" in step.label:
+            facts.append(Fact(step.label, shown, icon="cross", tone="bad", tip=when))
+        elif step is steps[-1]:
+            facts.append(Fact(step.label, shown, icon=now.icon, tone=now.tone, tip=when))
+        else:
+            facts.append(Fact(step.label, shown, icon="check", tone="good", tip=when))
     return facts
 
 

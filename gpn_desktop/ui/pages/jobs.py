@@ -47,7 +47,7 @@ class JobsPage(Page):
         self.model = JobsModel(self._fetch, self)
         self.model.counted.connect(self._counted)
         self.table = Table(theme, self.model, tr("Jobs"))
-        self.table.follow(self._choose)
+        self.table.chosen.connect(self._choose)
         card = Card(theme, padding=0)
         self.list = OrEmpty(self.table, EmptyState(theme))
         card.body.addWidget(self.list)
@@ -63,7 +63,7 @@ class JobsPage(Page):
         self.column.addWidget(split, 1)
 
     def opened(self) -> None:
-        if not self.model.rows:
+        if not self.model.started:
             self.model.start(self.search.text())
 
     def refresh(self, view: NodeView) -> None:

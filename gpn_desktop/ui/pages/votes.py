@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox
-
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.models.table import TableModel
 from gpn_desktop.ui.models.votes import VoteLine, lines_of, vote_columns
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.widgets.basic import Card
+from gpn_desktop.ui.widgets.basic import Card, button
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
 from gpn_desktop.ui.widgets.table import Table
 
@@ -19,12 +17,10 @@ class VotesPage(Page):
         super().__init__(context, tr("Votes"))
         theme = context.theme
         self._view: NodeView | None = None
-        self.whose = QComboBox()
-        self.whose.setFont(theme.fonts.medium)
-        self.whose.addItems([tr("All votes"), tr("My votes")])
-        self.whose.setAccessibleName(tr("Whose votes are shown"))
-        self.whose.currentIndexChanged.connect(self._again)
-        self.buttons.addWidget(self.whose)
+        self.only_mine = button(tr("Only my votes"), theme)
+        self.only_mine.setCheckable(True)
+        self.only_mine.toggled.connect(self._again)
+        self.buttons.addWidget(self.only_mine)
         self.model: TableModel[VoteLine] = TableModel(vote_columns(), lambda v: v.key, self)
         self.table = Table(theme, self.model, tr("Votes"))
         card = Card(theme, padding=0)
@@ -41,7 +37,7 @@ class VotesPage(Page):
     def _again(self) -> None:
         if self._view is None:
             return
-        only_mine = self.whose.currentIndex() == 1
+        only_mine = self.only_mine.isChecked()
         lines = lines_of(self._view.jobs, only_mine)
         self.model.set_rows(lines)
         self.list.show_content(bool(lines))

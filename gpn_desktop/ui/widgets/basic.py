@@ -115,6 +115,7 @@ class IconLabel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         self._icon = QLabel()
+        self._icon.hide()
         self._text = label("", theme.fonts.strong if bold else theme.fonts.body)
         row.addWidget(self._icon)
         row.addWidget(self._text)
@@ -123,8 +124,8 @@ class IconLabel(QWidget):
 
     def show_state(self, text: str, tone: str = "text", icon: str = "", mono: bool = False) -> None:
         self._text.setText(text)
-        self._text.setFont(self._theme.fonts.mono if mono else self._theme.fonts.body)
         set_property(self._text, "tone", tone)
+        set_property(self._text, "mono", mono)
         if self._look != (icon, tone):
             self._look = (icon, tone)
             self._paint_icon()

@@ -62,7 +62,6 @@ class FactList(QWidget):
 class _FactLine(QWidget):
     def __init__(self, theme: Theme, height: int) -> None:
         super().__init__()
-        self._theme = theme
         self._shown: Fact | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -97,8 +96,8 @@ class _FactLine(QWidget):
             self._value_state.show_state(fact.value, fact.value_tone, fact.value_icon)
         else:
             self._right.setText(fact.value)
-            self._right.setFont(self._theme.fonts.mono if fact.value_mono else self._theme.fonts.body)
             set_property(self._right, "tone", fact.value_tone)
+            set_property(self._right, "mono", fact.value_mono)
         self._copy.setVisible(bool(fact.copy))
         self._copy.value = fact.copy
         self._copy.setAccessibleName(f"{self._copy.text()} {fact.text}")

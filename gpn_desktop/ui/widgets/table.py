@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
@@ -26,6 +25,32 @@ TALL_ROW = 57
 HEADER = 38
 
 
+EDGE = 16
+
+
+def inner(box: QRect, column: int, columns: int) -> QRect:
+    """Where a cell's text goes; the outer columns keep the card's padding."""
+    return box.adjusted(PAD if column else EDGE, 0, -PAD if column < columns - 1 else -EDGE, -1)
+
+
+class Header(QHeaderView):
+    """Column titles, quiet, above a rule."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._theme = theme
+
+    def paintSection(self, painter: QPainter, rect: QRect, logicalIndex: int) -> None:  # noqa: N802, N803
+        model = self.model()
+        role = Qt.ItemDataRole
+        title = model.headerData(logicalIndex, self.orientation(), role.DisplayRole)
+        side = model.headerData(logicalIndex, self.orientation(), role.TextAlignmentRole)
+        painter.fillRect(rect.x(), rect.bottom(), rect.width(), 1, self._theme.color("border"))
+        painter.setFont(self._theme.fonts.label)
+        painter.setPen(self._theme.color("muted"))
+        painter.drawText(inner(rect, logicalIndex, self.count()), side, title)
+
+
 class CellDelegate(QStyledItemDelegate):
     def __init__(self, theme: Theme, right: frozenset[int], parent: QWidget) -> None:
         super().__init__(parent)
@@ -45,14 +70,14 @@ class CellDelegate(QStyledItemDelegate):
             if index.column() == 0 and self._view.hasFocus():
                 painter.fillRect(box.x(), box.y(), 3, box.height() - 1, theme.color("accent"))
         painter.fillRect(box.x(), box.bottom(), box.width(), 1, theme.color("border"))
-        inner = box.adjusted(PAD, 0, -PAD, -1)
+        room = inner(box, index.column(), index.model().columnCount())
         if cell.sub:
-            half = inner.height() // 2
-            self._text(painter, inner.adjusted(0, 8, 0, -half), cell, index.column())
+            half = room.height() // 2
+            self._text(painter, room.adjusted(0, 8, 0, -half), cell, index.column())
             quiet = Cell(cell.sub, tone="muted", mono=True)
-            self._text(painter, inner.adjusted(0, half, 0, -8), quiet, index.column())
+            self._text(painter, room.adjusted(0, half, 0, -8), quiet, index.column())
         else:
-            self._text(painter, inner, cell, index.column())
+            self._text(painter, room, cell, index.column())
 
     def _text(self, painter: QPainter, box: QRect, cell: Cell, column: int) -> None:
         fonts = self._theme.fonts
@@ -92,10 +117,7 @@ class Table(QTableView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._set_headers(tall)
         self.selectionModel().currentRowChanged.connect(self._current_changed)
-        theme.on_change(self.viewport().update)
-
-    def follow(self, choose: Callable[[object], None]) -> None:
-        self.chosen.connect(choose)
+        theme.changed.connect(self.viewport().update)
 
     def tick(self) -> None:
         """Repaint what shows running time."""
@@ -120,9 +142,8 @@ class Table(QTableView):
         rows.hide()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(fonts.px(TALL_ROW if tall else ROW))
-        header = self.horizontalHeader()
-        header.setFont(fonts.label)
-        header.setHighlightSections(False)
+        header = Header(self._theme, self)
+        self.setHorizontalHeader(header)
         header.setSectionsClickable(False)
         header.setFixedHeight(fonts.px(HEADER))
         header.setMinimumSectionSize(fonts.px(48))

@@ -1,0 +1,195 @@
+"""One owner of quitting: close button, SIGINT and SIGTERM all await the node's shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from gpn_desktop.core.errors import PortInUse
+from gpn_desktop.services.facade import Facade
+from gpn_desktop.ui.app import Session, has_display
+from tests.ui.fake import FakeFacade, demo_view
+from tests.ui.test_window import until
+
+UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
+
+
+def session(
+    qapp: QApplication, make: Callable[[], object], background: Callable[[Facade], object] | None = None
+) -> Session:
+    return Session(qapp, make, "GPN Desktop", "", background)  # type: ignore[arg-type]
+
+
+async def test_closing_awaits_the_shutdown(qapp: QApplication) -> None:
+    facade = FakeFacade(demo_view())
+    facade.may_close.clear()
+
+    async def make() -> Facade:
+        return facade
+
+    run = session(qapp, make)
+    ended = asyncio.ensure_future(run.run())
+    await until(lambda: bool(run.window.pages))
+    run.window.close()
+    run.window.close()
+    await asyncio.sleep(0)
+    assert run.window.isVisible()
+    assert run.window.banners.shown[0].text.startswith("Closing")
+    assert not ended.done()
+    facade.may_close.set()
+    assert await ended == 0
+    assert facade.closed == 1
+    assert not run.window.isVisible()
+    assert facade.watchers == set()
+
+
+async def test_a_node_that_cannot_start_says_why_and_can_be_tried_again(qapp: QApplication) -> None:
+    facade = FakeFacade(demo_view())
+    results: list[object] = [PortInUse("Port 9000 is taken."), facade]
+
+    async def make() -> Facade:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return facade
+
+    run = session(qapp, make)
+    ended = asyncio.ensure_future(run.run())
+    start = run.window.start_page
+    await until(start.retry.isVisible)
+    assert "GPN-1105" in start.state.text()
+    assert "Port 9000" in start.words.text()
+    start.retry.click()
+    await until(lambda: bool(run.window.pages))
+    run.window.close()
+    assert await ended == 0
+
+
+async def test_closing_before_there_is_a_node(qapp: QApplication) -> None:
+    cancelled = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def make() -> Facade:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    run = session(qapp, make)
+    ended = asyncio.ensure_future(run.run())
+    await begun.wait()
+    run.window.close()
+    assert await ended == 1
+    assert cancelled.is_set()
+
+
+async def test_the_script_beside_the_window_ends_before_the_node(qapp: QApplication) -> None:
+    facade = FakeFacade(demo_view())
+    closed_before: list[int] = []
+
+    async def make() -> Facade:
+        return facade
+
+    async def script(node: Facade) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closed_before.append(facade.closed)
+
+    run = session(qapp, make, script)
+    ended = asyncio.ensure_future(run.run())
+    await until(lambda: bool(run.window.pages))
+    await asyncio.sleep(0.01)
+    run.window.close()
+    assert await ended == 0
+    assert closed_before == [0]
+
+
+async def test_an_error_of_the_script_is_a_banner(qapp: QApplication) -> None:
+    facade = FakeFacade(demo_view())
+
+    async def make() -> Facade:
+        return facade
+
+    async def script(node: Facade) -> None:
+        raise PortInUse("Port 9000 is taken.")
+
+    run = session(qapp, make, script)
+    ended = asyncio.ensure_future(run.run())
+    await until(lambda: any("GPN-1105" in banner.text for banner in run.window.banners.shown))
+    run.window.close()
+    assert await ended == 0
+
+
+PROGRAM = """
+import asyncio, sys
+from gpn_desktop.ui.app import run_gui
+from tests.ui.fake import FakeFacade, demo_view
+
+class Node(FakeFacade):
+    async def aclose(self):
+        await asyncio.sleep(0.05)
+        print("closed", flush=True)
+
+async def make():
+    return Node(demo_view())
+
+async def ready(node):
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+sys.exit(run_gui(make, background=ready))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals between processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_program_in_order(number: signal.Signals) -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=UI.parents[1],
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        program.send_signal(number)
+        out, errors = program.communicate(timeout=20)
+    assert out == "closed\n", errors
+    assert program.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_display_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert not has_display()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert has_display()
+    monkeypatch.delenv("WAYLAND_DISPLAY")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert has_display()
+    monkeypatch.delenv("QT_QPA_PLATFORM")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert has_display()
+
+
+def test_nothing_in_the_window_blocks_the_loop() -> None:
+    forbidden = (".exec(", ".exec_(", "asyncSlot", "asyncClose", "Signal(int)", "time.sleep")
+    for module in UI.rglob("*.py"):
+        source = module.read_text(encoding="utf-8")
+        assert not [word for word in forbidden if word in source], module.name
