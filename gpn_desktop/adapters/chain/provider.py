@@ -36,7 +36,8 @@ class _WakingProcessor(RequestProcessor):
 
     async def cache_raw_response(self, raw_response: Any, subscription: bool = False) -> None:
         if subscription:
-            self.push = raw_response["params"]["result"]
+            params = raw_response.get("params")
+            self.push = params.get("result") if isinstance(params, dict) else None
             self.pushed.set()
             return
         # An answer that nobody waits for came after its time limit and is dropped.
@@ -91,8 +92,12 @@ class WakingWebSocketProvider(WebSocketProvider):
         tcp = self._ws.transport.get_extra_info("socket")
         if _QUICK_ACK is not None and tcp is not None:
             tcp.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)  # the kernel forgets it now and then
-        answer: RPCResponse = json.loads(await self._ws.recv())
-        return answer
+        try:
+            answer = json.loads(await self._ws.recv())
+        except ValueError as error:
+            raise ProviderConnectionError("The chain node does not speak JSON.") from error
+        nothing: RPCResponse = {}
+        return answer if isinstance(answer, dict) else nothing  # type: ignore[return-value]  # checked where used
 
     async def send_request(self, method: RPCEndpoint, params: Any) -> RPCRequest:
         if self._lost:

@@ -280,14 +280,15 @@ class Writer:
             waiter.set_result(record)
 
     async def _why(self, rpc: Rpc, record: TxRecord, block: int) -> str:
-        """The contract's error, by running the call once more upon the state it met."""
+        """The contract's error, by running the call once more: upon the state before its block, and after."""
         fields = _fields(record.raw)
-        try:
-            value = int.from_bytes(fields[6], "big")
-            await rpc.replay(self._signer().address, Address(fields[5]), value, fields[7], block - 1)
-        except Refused as error:
-            return self._explain(error.data) if error.data else error.message
-        return "it ran out of gas or met another state than expected"
+        to, value, data = Address(fields[5]), int.from_bytes(fields[6], "big"), fields[7]
+        for at_block in (block - 1, block):
+            try:
+                await rpc.replay(self._signer().address, to, value, data, at_block)
+            except Refused as error:
+                return self._explain(error.data) if error.data else error.message
+        return "it ran out of gas or met a state that is gone"
 
     def _connected(self) -> Rpc:
         if self._rpc is None:

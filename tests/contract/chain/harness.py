@@ -36,14 +36,22 @@ class Journal:
     def __init__(self) -> None:
         self.records: dict[str, TxRecord] = {}
         self.dies_after: TxState | None = None
-        self.written = asyncio.Event()
+        self._written = asyncio.Event()
+
+    async def until(self, intent: str, state: TxState) -> TxRecord:
+        """Wait until the intent's transaction has come so far."""
+        async with asyncio.timeout(SOON):
+            while (record := self.records.get(intent)) is None or record.state is not state:
+                self._written.clear()
+                await self._written.wait()
+        return record
 
     async def tx_by_intent(self, intent: str) -> TxRecord | None:
         return self.records.get(intent)
 
     async def put_tx(self, record: TxRecord) -> None:
         self.records[record.intent] = record
-        self.written.set()
+        self._written.set()
         if record.state is self.dies_after:
             raise Killed
 

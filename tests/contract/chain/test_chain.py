@@ -364,9 +364,7 @@ async def test_a_restart_takes_up_what_was_under_way(harness: Harness, sent: boo
     await harness.hold_mining()
     if sent:
         waiting = asyncio.create_task(first.submit("more", deposit))
-        while "more" not in journal.records or journal.records["more"].state is not TxState.SENT:
-            journal.written.clear()
-            await asyncio.wait_for(journal.written.wait(), 10)
+        await journal.until("more", TxState.SENT)
         waiting.cancel()
         await asyncio.wait([waiting])
     else:
