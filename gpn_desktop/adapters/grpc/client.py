@@ -45,6 +45,9 @@ class ProvingClient:
         options = [
             ("grpc.max_receive_message_length", LARGEST_MESSAGE),
             ("grpc.max_send_message_length", LARGEST_MESSAGE),
+            # Without data a watch would not notice that its node is gone.
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
         ]
         if root_certificate is None:
             self._channel = grpc.aio.insecure_channel(target, options)

@@ -111,6 +111,10 @@ class GrpcServer:
             ("grpc.max_receive_message_length", largest),
             ("grpc.max_send_message_length", largest),
             ("grpc.max_metadata_size", 16 * 1024),
+            # A client that vanished without a word ends its watches within a minute and a half.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
             # Two nodes on one port would share its calls by chance.
             ("grpc.so_reuseport", 0),
         ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -44,6 +45,7 @@ class Limits:
     per_consumer: Rate = field(default_factory=lambda: Rate(20, 100))
     per_host: Rate = field(default_factory=lambda: Rate(500, 2_000))
     uploads: int = 8
+    watches_per_host: int = 100
     idle: float = 30.0
     payload: int = MAX_BLOB_BYTES
 
@@ -57,6 +59,7 @@ class Gate:
     consumers: RateLimiter = field(init=False)
     hosts: RateLimiter = field(init=False)
     _uploads: int = field(init=False, default=0)
+    _watches: Counter[str] = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.consumers = RateLimiter(self.limits.per_consumer, self.now)
@@ -72,6 +75,20 @@ class Gate:
             yield
         finally:
             self._uploads -= 1
+
+    @contextmanager
+    def watch(self, host: str) -> Iterator[None]:
+        """A place for a call that may last for days: one host cannot take all that the server has."""
+        self.hosts.take(host)
+        if self._watches[host] >= self.limits.watches_per_host:
+            raise RateLimited(f"{self._watches[host]} requests are watched from here already.")
+        self._watches[host] += 1
+        try:
+            yield
+        finally:
+            self._watches[host] -= 1
+            if not self._watches[host]:
+                del self._watches[host]
 
 
 async def _abort(context: Context, error: GpnError) -> NoReturn:
@@ -155,11 +172,11 @@ class GpnService(gpn_pb2_grpc.ProvingNetworkServicer):
         self, request: gpn_pb2.WatchRequestRequest, context: Context
     ) -> AsyncGenerator[gpn_pb2.RequestState, None]:
         try:
-            self._gate.hosts.take(host_of(context.peer()))
             request_id = convert.hash32(request.request_id, "request_id")
-            async with closing(self._facade.watch(request_id)) as states:
-                async for state in states:
-                    yield convert.state_to_pb(state)
+            with self._gate.watch(host_of(context.peer())):
+                async with closing(self._facade.watch(request_id)) as states:
+                    async for state in states:
+                        yield convert.state_to_pb(state)
         except GpnError as error:
             await _abort(context, error)
         except Exception:  # noqa: BLE001 - logged; one bad call must never stop the node

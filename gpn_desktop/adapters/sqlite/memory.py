@@ -20,6 +20,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._open = False
         self._statements: list[tuple[Address, Kept]] = []
+        self._by_request: dict[Hash32, list[Kept]] = {}
         self._cursors: dict[tuple[Hash32, bytes], int] = {}
         self._jobs: dict[Hash32, JobRow] = {}
         self._blobs: dict[Hash32, bytes] = {}
@@ -51,12 +52,13 @@ class MemoryStore:
         cursor = len(self._statements) + 1
         stored = Kept(cursor, request_id, decode_any(body, PeerMessage), own, time_ms)
         self._statements.append((consumer, stored))
+        self._by_request.setdefault(request_id, []).append(stored)
         self._cursors[request_id, body] = cursor
         return cursor
 
     async def kept(self, request_id: Hash32) -> list[Kept]:
         self._check()
-        return [kept for _, kept in self._statements if kept.request_id == request_id]
+        return list(self._by_request.get(request_id, ()))
 
     async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
         self._check()

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -34,7 +35,7 @@ class _Call:
 class Worker:
     """Runs operations one after the other; with ``writes``, in transactions that are on disk on return.
 
-    An operation that fails undoes itself alone. A commit that fails fails all that shared it.
+    An operation that fails undoes itself alone.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, writes: bool) -> None:
@@ -107,6 +108,10 @@ class Worker:
         return False
 
     def _carry_out(self, connection: sqlite3.Connection, batch: list[_Call]) -> None:
+        """Do the batch in one transaction, or, if that fails, each call in one of its own.
+
+        A full disk can undo more than the call that filled it; the others may still find room.
+        """
         try:
             if self._writes:
                 connection.execute("BEGIN IMMEDIATE")
@@ -115,19 +120,24 @@ class Worker:
             if self._writes:
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
+            with suppress(sqlite3.Error):  # SQLite has rolled back by itself
                 connection.execute("ROLLBACK")
             for call in batch:
-                call.error = call.error or error
+                call.result, call.error = None, error
+                if len(batch) > 1:
+                    self._carry_out(connection, [call])
 
     def _one(self, connection: sqlite3.Connection, call: _Call) -> None:
         if self._writes:
             connection.execute("SAVEPOINT one")
+        call.error = None
         try:
             call.result = call.operation(connection)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever called
+        except BaseException as error:
+            if self._writes and not connection.in_transaction:
+                raise  # SQLite has undone the whole transaction: the batch fails with this
             call.error = error
-            if self._writes and connection.in_transaction:
+            if self._writes:
                 connection.execute("ROLLBACK TO one")
         if self._writes:
             connection.execute("RELEASE one")

@@ -338,6 +338,23 @@ class TestFewUploads:
         first.cancel()
 
 
+class TestFewWatches:
+    @pytest.fixture
+    def limits(self) -> Limits:
+        return Limits(watches_per_host=1)
+
+    async def test_one_host_cannot_watch_without_end(self, client: ProvingClient, facade: FakeFacade) -> None:
+        facade.hold = True
+        first = client.watch(keccak(b"request"))
+        await anext(first)
+        with pytest.raises(errors.RateLimited):
+            await anext(client.watch(keccak(b"request")))
+        await first.aclose()  # type: ignore[attr-defined]
+        await asyncio.wait_for(facade.watch_ended.wait(), 5)
+        facade.hold = False
+        assert [state async for state in client.watch(keccak(b"request"))] == list(STATES)
+
+
 class TestRates:
     @pytest.fixture
     def limits(self) -> Limits:
