@@ -39,6 +39,7 @@ T = TypeVar("T")
 _RELAY = "gpn-desktop/relay"
 _LOG_LINES, _LOG_BYTES = 20, 600
 _THREADS = 8
+_CLOSE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +196,12 @@ class Engine:
         return [entry["Id"] for entry in found]
 
     async def aclose(self) -> None:
+        """Waits for running calls, since one of them may be about to create a container."""
+        stopping = asyncio.get_running_loop().run_in_executor(None, self._calls.shutdown)
+        await asyncio.wait([stopping], timeout=_CLOSE_TIMEOUT)
         if self._api is not None:
-            await self._call(self._api.close)
+            self._api.close()
             self._api = None
-        self._calls.shutdown(wait=False, cancel_futures=True)
 
     async def _start(
         self, image: str, profile: dict[str, Any], labels: dict[str, str], command: list[str] | None
@@ -221,7 +224,13 @@ class Engine:
                 raise
             return container
 
-        return await self._call(work)
+        starting = asyncio.ensure_future(self._call(work))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread goes on regardless; what it makes must not outlive the one who asked for it.
+            await self.remove(await starting)
+            raise
 
     def _import_relay(self) -> str:
         arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(a := self._api.version()["Arch"], a)

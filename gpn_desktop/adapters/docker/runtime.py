@@ -14,7 +14,7 @@ from gpn_desktop.adapters.docker.instance import Instance, Role
 from gpn_desktop.adapters.docker.options import DockerOptions
 from gpn_desktop.adapters.docker.slot import Slot
 from gpn_desktop.adapters.docker.stream import Reply
-from gpn_desktop.core.errors import EngineFault, GpnError, ImageUnavailable, ProverTimeout
+from gpn_desktop.core.errors import EngineFault, GpnError, ImageUnavailable, ProverLost, ProverTimeout
 from gpn_desktop.ports.runtime import ImageRef, ImageState, Progress
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class _Entry:
         self.slots: dict[Role, Slot] = {}
         self.pulling = False
         self.failed = False
+        self.released = False
 
     @property
     def state(self) -> ImageState:
@@ -75,6 +76,8 @@ class DockerRuntime:
             try:
                 if not entry.slots:
                     local = await self._obtain(entry, image, progress)
+                    if entry.released:
+                        raise ProverLost(f"{image.name} was released while it was made ready.")
                     entry.slots = {role: self._slot(local, role) for role in Role}
                 await asyncio.gather(*(slot.get() for slot in entry.slots.values()))
             except GpnError:
@@ -107,6 +110,7 @@ class DockerRuntime:
     async def release(self, image: ImageRef) -> None:
         entry = self._entries.pop(image, None)
         if entry is not None:
+            entry.released = True
             await asyncio.gather(*(slot.close() for slot in entry.slots.values()))
 
     async def aclose(self) -> None:
@@ -130,13 +134,18 @@ class DockerRuntime:
         within: float,
     ) -> T:
         """One call within its total time: encoding, waiting, starting, answering and decoding."""
+        self._check_open()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within):
-                if self.state(image) is not ImageState.READY:
+                entry = self._entries.get(image)
+                if entry is None or not entry.slots:
                     await self.ensure(image)
+                    entry = self._entries.get(image)
+                if entry is None:
+                    raise ProverLost(f"{image.name} was released.")
                 call = await loop.run_in_executor(self._streams, encode)
-                reply: Reply = await self._entries[image].slots[role].run(call)
+                reply = await entry.slots[role].run(call)
                 return await loop.run_in_executor(self._streams, read, reply)
         except TimeoutError:
             raise ProverTimeout(f"{image.name} did not {role.value} within {within:g} s.") from None

@@ -73,7 +73,7 @@ class Slot:
         """Removes the instance, also one that is being opened."""
         self._closed = True
         if self._opening is not None:
-            await asyncio.shield(self._spawn(_remove_when_open(self._opening)))
+            await asyncio.shield(self._spawn(_remove(self._opening)))
 
     async def _replace(self, instance: Instance) -> None:
         """Removes the instance and starts another one, so that the next call finds it ready."""
@@ -85,7 +85,8 @@ class Slot:
         await asyncio.shield(removal)
 
 
-async def _remove_when_open(opening: asyncio.Task[Instance]) -> None:
+async def _remove(opening: asyncio.Task[Instance]) -> None:
+    opening.cancel()
     await asyncio.wait([opening])
     if not opening.cancelled() and opening.exception() is None:
         await opening.result().remove()

@@ -1,0 +1,113 @@
+"""The images that the runtime is tested with, built or found once per test run."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import docker  # type: ignore[import-untyped]
+import pytest
+
+from gpn_desktop.adapters.docker import docker_available
+from gpn_desktop.core.types import Hash32
+from gpn_desktop.ports.runtime import ImageRef
+
+ROOT = Path(__file__).resolve().parents[3]
+PROVERS = ROOT / "resources" / "provers"
+HOSTILE = Path(__file__).parent / "hostile" / "prover.mjs"
+
+
+def need_docker() -> None:
+    """Skips where no engine answers; fails where engines are required."""
+    if _docker():
+        return
+    if os.environ.get("GPN_REQUIRE_ENGINES") == "1":
+        pytest.fail("a Docker engine is required (GPN_REQUIRE_ENGINES=1), and none answers")
+    pytest.skip("no Docker engine answers; packaging/engines.sh starts one")
+
+
+def need_registry() -> str:
+    """The registry's HOST:PORT; as with ``need_docker``."""
+    need_docker()
+    registry = os.environ.get("GPN_REGISTRY", "")
+    if not registry:
+        if os.environ.get("GPN_REQUIRE_ENGINES") == "1":
+            pytest.fail("a registry is required (GPN_REQUIRE_ENGINES=1): set GPN_REGISTRY")
+        pytest.skip("no registry: eval the output of packaging/engines.sh")
+    return registry
+
+
+@functools.cache
+def _docker() -> bool:
+    return docker_available(timeout=10)
+
+
+@functools.cache
+def built(name: str) -> ImageRef:
+    """A reference image."""
+    script = subprocess.run(
+        [sys.executable, str(PROVERS / "build.py"), name], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return _ref(json.loads(script.stdout.splitlines()[-1]))
+
+
+@functools.cache
+def hostile() -> ImageRef:
+    """The mock image with a prover that misbehaves, and a layer of 3 MB that does not compress."""
+    mock = built("mock")
+    api = docker.APIClient(version="auto")
+    registry = os.environ.get("GPN_REGISTRY")
+    base = str(mock) if registry else f"sha256:{mock.digest.hex()}"
+    dockerfile = f"FROM {base}\nCOPY prover.mjs /app/mock/prover.mjs\nCOPY noise /noise\nVOLUME /data\n"
+    files = {
+        "Dockerfile": dockerfile.encode(),
+        "prover.mjs": HOSTILE.read_bytes(),
+        "noise": os.urandom(3_000_000),
+    }
+    name = f"{registry}/gpn/hostile" if registry else "gpn/hostile"
+    lines = list(
+        api.build(fileobj=_tar(files), custom_context=True, tag=f"{name}:test", rm=True, decode=True)
+    )
+    assert not any("error" in line for line in lines), lines
+    if not registry:
+        return _ref({"name": name, "digest": api.inspect_image(f"{name}:test")["Id"]})
+    pushed = list(api.push(name, "test", stream=True, decode=True))
+    digests = [line["aux"]["Digest"] for line in pushed if "aux" in line]
+    return _ref({"name": name, "digest": digests[-1]})
+
+
+def forget(image: ImageRef) -> None:
+    """Removes the image from the engine, so that it has to be pulled again."""
+    api = docker.APIClient(version="auto")
+    api.remove_image(api.inspect_image(str(image))["Id"], force=True)
+
+
+def sample(name: str) -> bytes:
+    return (PROVERS / name / "sample.json").read_bytes()
+
+
+def containers(node_id: str) -> list[str]:
+    api = docker.APIClient(version="auto")
+    found = api.containers(all=True, filters={"label": f"org.gpn-desktop.node={node_id}"})
+    return [entry["Id"] for entry in found]
+
+
+def _ref(made: dict[str, str]) -> ImageRef:
+    return ImageRef(made["name"], Hash32(bytes.fromhex(made["digest"].removeprefix("sha256:"))))
+
+
+def _tar(files: dict[str, bytes]) -> io.BytesIO:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    out.seek(0)
+    return out
