@@ -155,6 +155,28 @@ async def test_a_damaged_blob_is_not_handed_out(path: Path) -> None:
     await store.aclose()
 
 
+async def test_a_damaged_blob_file_is_called_so(path: Path) -> None:
+    store = SqliteStore(path)
+    await store.open()
+    for number in range(40):
+        await store.put_blob(keccak(bytes([number])), bytes([number]) * 4_000)
+    await store.aclose()
+    blobs = path.with_name("node-blobs.db")
+    data = bytearray(blobs.read_bytes())
+    data[8_192:] = b"\xa5" * (len(data) - 8_192)
+    blobs.write_bytes(data)
+    await store.open()
+    await store.set("the journal", b"is whole")
+    with pytest.raises(StoreCorrupt):
+        for number in range(40):
+            await store.blob(keccak(bytes([number])))
+    assert await store.get("the journal") == b"is whole"
+    await store.aclose()
+    blobs.write_bytes(b"no database " * 1_000)
+    with pytest.raises(StoreCorrupt):
+        await store.open()
+
+
 async def test_a_full_disk_refuses_the_call_and_keeps_the_rest(path: Path) -> None:
     store = SqliteStore(path)
     await store.open()

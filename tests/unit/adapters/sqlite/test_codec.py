@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, NewType, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpn_desktop.adapters.sqlite import schema
 from gpn_desktop.adapters.sqlite.codec import CodecError, decode, decode_any, encode, seal, unseal
 from gpn_desktop.core.messages import PeerMessage
 from gpn_desktop.core.types import Address, Hash32
 from gpn_desktop.ports.chain import TxRecord, TxState
-from gpn_desktop.ports.store import JobRow
+from gpn_desktop.ports.store import JobRow, SettlementRow, WithdrawalRow
 from tests.contract.store import samples
 
 MESSAGES: list[Any] = [samples.request(0), samples.request(1), *samples.messages(samples.request_id(1))]
@@ -131,3 +135,28 @@ def test_no_bit_of_a_sealed_row_can_change(body: bytes, context: list[bytes], da
         unseal(bytes(changed), *context)
     with pytest.raises(CodecError):
         unseal(sealed, *context, b"more")
+
+
+def shape(kind: Any) -> Any:
+    """What a stored form depends on: the fields of a dataclass, their order and their types."""
+    if isinstance(kind, NewType):
+        return kind.__name__
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(origin or kind):
+        hints = get_type_hints(origin or kind)
+        return [(origin or kind).__name__, *(shape(a) for a in inner)] + [
+            [f.name, shape(hints[f.name])] for f in fields(origin or kind)
+        ]
+    if inner:
+        name = "tuple" if origin is tuple else "union"
+        return [name, *(shape(a) for a in inner if a is not Ellipsis)]
+    if issubclass(kind, Enum):
+        return [member.value for member in kind]
+    return kind.__name__
+
+
+def test_a_change_of_a_stored_value_is_a_new_version_of_the_schema() -> None:
+    """If this fails, a stored dataclass has changed: raise ``schema.VERSION``, migrate, and pin the new print."""
+    stored = [PeerMessage, JobRow, SettlementRow, WithdrawalRow, TxRecord]
+    print_of = hashlib.sha256(json.dumps([shape(kind) for kind in stored]).encode()).hexdigest()[:16]
+    assert (schema.VERSION, print_of) == (1, "")
