@@ -63,6 +63,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._note = banner
         self._facade: Facade | None = None
+        self._context: PageContext | None = None
         self._live: LiveView | None = None
         self._view: NodeView | None = None
         self._closing = False
@@ -115,11 +116,8 @@ class MainWindow(QMainWindow):
     def attach(self, facade: Facade) -> None:
         """Show this node from now on."""
         self._facade = facade
-        context = PageContext(facade, self.tasks, self._theme, self.go)
+        self._context = PageContext(facade, self.tasks, self._theme, self.go)
         for number, spec in enumerate(PAGES, start=1):
-            page = spec.make(context)
-            self.pages[spec.key] = page
-            self.stack.addWidget(page)
             self._shortcut(f"Ctrl+{number}", partial(self.go, spec.key))
         self.sidebar.open()
         self._shortcut("Ctrl+F", self._search)
@@ -132,7 +130,8 @@ class MainWindow(QMainWindow):
         self._second.start()
 
     def go(self, key: str) -> None:
-        page = self.pages[key]
+        """Open a page."""
+        page = self._page(key)
         self.current = key
         self.sidebar.mark(key)
         self.stack.setCurrentWidget(page)
@@ -140,13 +139,23 @@ class MainWindow(QMainWindow):
             page.refresh(self._view)
         page.opened()
 
+    def _page(self, key: str) -> Page:
+        """Built when it is first opened: all pages at once would hold up several frames."""
+        if key not in self.pages:
+            assert self._context is not None
+            spec = next(spec for spec in PAGES if spec.key == key)
+            self.pages[key] = spec.make(self._context)
+            self.stack.addWidget(self.pages[key])
+        return self.pages[key]
+
     def _show(self, view: NodeView) -> None:
         self._view = view
         self.strip.refresh(view)
         self.sidebar.buttons["jobs"].show_count(running_jobs(view))
         self.sidebar.buttons["network"].show_count(view.peers)
         self._show_banners()
-        self.pages[self.current].refresh(view)
+        if self.current in self.pages:
+            self.pages[self.current].refresh(view)
 
     def _tick(self) -> None:
         if self._view is not None and self.isVisible():

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import pytest_asyncio
 import qasync
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.ui.theme import DARK, Theme
@@ -28,8 +29,9 @@ def pytest_asyncio_loop_factories(
     return {"qt": lambda: qasync.QEventLoop(app)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def theme(qapp: QApplication) -> Theme:
+    """One for all: styling the application takes longer than most tests."""
     return Theme(qapp, DARK)
 
 
@@ -50,3 +52,5 @@ async def attach(theme: Theme) -> AsyncIterator[Attach]:
         await window.tasks.aclose()
         window.finish()
         window.deleteLater()
+    # Left-over windows would be restyled with every later theme.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

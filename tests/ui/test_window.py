@@ -359,8 +359,14 @@ async def test_an_error_of_a_task_stays_until_it_is_dismissed(attach: Attach) ->
 async def test_a_page_that_is_not_open_costs_nothing(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
     window = attach(facade)
+    assert set(window.pages) == {"home"}
+    window.go("votes")
     page = window.pages["votes"]
     assert isinstance(page, VotesPage)
-    facade.change(head=1, jobs=(job(99, Phase.WAITING), *facade.now.jobs))
-    await until(lambda: "Block 1" in window.strip.head.text())
+    before = list(page.model.rows)
+    window.go("home")
+    facade.change(head=1, jobs=(job(99, Phase.WAITING),))
+    await until(lambda: window.strip.head.text() == "Block 1")
+    assert page.model.rows == before
+    window.go("votes")
     assert page.model.rows == []

@@ -27,7 +27,7 @@ _PHASES = {
     Phase.REFUSED: Look("Refused", "bad", "cross"),
 }
 _TURNS = {
-    "waiting": Look("Next in line", "muted", "waiting"),
+    "waiting": Look("Waiting", "muted", "waiting"),
     "proving": Look("Proving", "info", "proving"),
     "announced": Look("Being verified", "info", "verifying"),
     "voted down": Look("Voted down", "bad", "cross"),

@@ -163,11 +163,11 @@ def _turns(job: JobView, me: Address) -> list[Fact]:
     facts = []
     for turn in job.turns:
         look = turn_look(turn.state)
-        name = f"{turn.rank + 1}    {text.who(turn.prover, me if turn.mine else None)}"
         facts.append(
             Fact(
-                name,
+                text.who(turn.prover, me if turn.mine else None),
                 look.word,
+                lead=str(turn.rank + 1),
                 value_tone=look.tone,
                 value_icon=look.icon,
                 mono=not turn.mine,

@@ -10,10 +10,12 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import CopyButton, IconLabel, label, line, set_property
 
+LEAD = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """``copy`` is the full value behind a shortened one; it adds a copy button."""
+    """``copy`` is the full value behind a shortened one; it adds a copy button. ``lead`` numbers the line."""
 
     text: str
     value: str = ""
@@ -25,6 +27,7 @@ class Fact:
     value_mono: bool = False
     copy: str = ""
     value_icon: str = ""
+    lead: str = ""
 
 
 class FactList(QWidget):
@@ -68,6 +71,9 @@ class _FactLine(QWidget):
         column.setSpacing(0)
         row = QHBoxLayout()
         row.setSpacing(8)
+        self._lead = label("", theme.fonts.body, "muted")
+        self._lead.setFixedWidth(theme.fonts.px(LEAD))
+        row.addWidget(self._lead)
         self._left = IconLabel(theme)
         self._value_state = IconLabel(theme)
         self._right = label("", theme.fonts.body, "muted")
@@ -88,6 +94,8 @@ class _FactLine(QWidget):
         if fact == self._shown:
             return
         self._shown = fact
+        self._lead.setVisible(bool(fact.lead))
+        self._lead.setText(fact.lead)
         self._left.show_state(fact.text, fact.tone, fact.icon, fact.mono)
         with_icon = bool(fact.value_icon)
         self._value_state.setVisible(with_icon)
@@ -102,4 +110,4 @@ class _FactLine(QWidget):
         self._copy.value = fact.copy
         self._copy.setAccessibleName(f"{self._copy.text()} {fact.text}")
         self.setToolTip(fact.tip)
-        self.setAccessibleName(f"{fact.text} {fact.value}".strip())
+        self.setAccessibleName(f"{fact.lead} {fact.text} {fact.value}".strip())
