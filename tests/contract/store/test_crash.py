@@ -168,8 +168,7 @@ async def test_a_damaged_blob_file_is_called_so(path: Path) -> None:
     await store.open()
     await store.set("the journal", b"is whole")
     with pytest.raises(StoreCorrupt):
-        for number in range(40):
-            await store.blob(keccak(bytes([number])))
+        await asyncio.gather(*(store.blob(keccak(bytes([number]))) for number in range(40)))
     assert await store.get("the journal") == b"is whole"
     await store.aclose()
     blobs.write_bytes(b"no database " * 1_000)
