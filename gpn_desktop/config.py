@@ -149,9 +149,16 @@ def _url(value: Any) -> str:
     return text
 
 
-def _peer(value: Any) -> str:
+def _multiaddress(value: Any) -> str:
     text = _text(value)
-    if not text.startswith("/") or not re.search(r"/p2p/[A-Za-z0-9]+$", text):
+    if not re.fullmatch(r"/(ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/\d{1,5}(/p2p/[A-Za-z0-9]+)?", text):
+        raise ValueError("a multiaddress like /ip4/203.0.113.5/tcp/4410 is expected")
+    return text
+
+
+def _peer(value: Any) -> str:
+    text = _multiaddress(value)
+    if "/p2p/" not in text:
         raise ValueError("a multiaddress that ends with /p2p/ and the peer id is expected")
     return text
 
@@ -233,10 +240,11 @@ class NodeConfig:
     p2p_host: str = "0.0.0.0"
     p2p_port: int = 4410
     bootstrap: tuple[str, ...] = ()
-    mdns: bool = False
-    namespace: str = "/gpn/1"
-    protocol_id: str = "/gpn/fetch/1"
-    sync_protocol_id: str = "/gpn/sync/1"
+    announce: tuple[str, ...] = ()
+    # Unset, the names on the wire follow from the deployment, so that testing mode has its own.
+    namespace: str | None = None
+    protocol_id: str | None = None
+    sync_protocol_id: str | None = None
     grpc_host: str = "127.0.0.1"
     grpc_port: int = 4411
     grpc_certificate: Path | None = None
@@ -319,7 +327,13 @@ _TABLE: Final = (
     Setting("p2p.host", "GPN_P2P_HOST", "p2p_host", _host, "address to listen on for peers"),
     Setting("p2p.port", "PORT", "p2p_port", _PORT, "port for peers, 0: any"),
     Setting("p2p.bootstrap", "GPN_BOOTSTRAP", "bootstrap", _list(_peer), "multiaddresses of first peers"),
-    Setting("p2p.mdns", "GPN_MDNS", "mdns", _flag, "find peers in the local network"),
+    Setting(
+        "p2p.announce",
+        "GPN_ANNOUNCE",
+        "announce",
+        _list(_multiaddress),
+        "multiaddresses that others reach this node under",
+    ),
     Setting("p2p.namespace", "NAMESPACE", "namespace", _protocol, "prefix of all topics"),
     Setting("p2p.protocol_id", "PROTOCOL_ID", "protocol_id", _protocol, "protocol for payloads and proofs"),
     Setting(

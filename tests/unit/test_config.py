@@ -99,7 +99,7 @@ def test_everything_in_a_file(file: Path) -> None:
         stake = "0.5"
         [p2p]
         bootstrap = ["/ip4/10.0.0.1/tcp/4410/p2p/16Uiu2HAm"]
-        mdns = false
+        announce = "/dns4/node.example/tcp/4410"
         [grpc]
         host = "::"
         behind_proxy = true
@@ -120,7 +120,8 @@ def test_everything_in_a_file(file: Path) -> None:
     ]
     assert (config.roles, config.runtime, config.auto_claim) == (Role.VERIFY, RuntimeKind.BUILTIN, True)
     assert (config.ethereum_api, config.chain_id) == (("http://a.example", "ws://b.example"), 11_155_111)
-    assert (config.stake, config.mdns) == (Wei(5 * 10**17), False)
+    assert config.stake == Wei(5 * 10**17)
+    assert config.announce == ("/dns4/node.example/tcp/4410",)
     assert (config.grpc_host, len(config.members), config.quorum) == ("::", 3, 2)
     assert config.log_level is LogLevel.DEBUG
     config.check_ready()
@@ -148,7 +149,8 @@ BAD: list[tuple[str, str, str]] = [
     ("GPN_STAKE", "NaN", "ETH"),
     ("GPN_STAKE", "1e400", "ETH"),
     ("GPN_ROLES", "prove,cheat", "prove and verify"),
-    ("GPN_MDNS", "maybe", "true or false"),
+    ("GPN_ANNOUNCE", "node.example:4410", "multiaddress"),
+    ("GPN_AUTO_CLAIM", "maybe", "true or false"),
     ("GPN_CAPACITY", "0", "between 1"),
     ("GPN_CHAIN_ID", "0", "between 1"),
     ("GPN_GRPC_HOST", "0.0.0.0", "public"),
