@@ -40,6 +40,8 @@ class Strip(QWidget):
         self.prover = IconLabel(theme)
         for widget in (self.badge, self.head, self.peers, self.running, self.prover):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+        for widget in (self.head, self.peers, self.prover):
+            widget.hide()
         row.addStretch(1)
         self.pause = button(tr("Pause"), theme, "strip", tr("Decline further turns; votes go on"))
         self.pause.clicked.connect(pause)
@@ -60,6 +62,8 @@ class Strip(QWidget):
             tr("Block {n}").format(n=f"{view.head:,}") if view.chain_up else tr("Chain unreachable")
         )
         set_property(self.head, "tone", "muted" if view.chain_up else "warn")
+        self.peers.show()
+        self.prover.show()
         self.peers.setText(plural(view.peers, tr("peer"), tr("peers")))
         set_property(self.peers, "tone", "muted" if view.peers else "warn")
         self.running.setText(plural(view.running, tr("proof running"), tr("proofs running")))

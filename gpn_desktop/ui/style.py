@@ -76,7 +76,8 @@ QPushButton[kind="strip"]:focus {{ border: 2px solid {c.accent}; }}
 
 QLineEdit {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
   border-radius: 6px; padding: 0 {px(12)}; min-height: {px(33)};
-  selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
+  selection-background-color: {c.accent}; selection-color: {c.on_accent};
+  placeholder-text-color: {c.muted}; }}
 QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
 
 QTableView {{ background: transparent; border: none; outline: none; gridline-color: transparent;

@@ -139,6 +139,8 @@ class Fonts:
         if "Inter" in QFontDatabase.families():
             self._base.setFamilies(["Inter", system.family()])
         self._base.setFeature(QFont.Tag("tnum"), 1)
+        # Inter would draw the x of 0x9e07 as a multiplication sign.
+        self._base.setFeature(QFont.Tag("calt"), 0)
         self.body = self.make(13)
         self.strong = self.make(13, QFont.Weight.DemiBold)
         self.medium = self.make(13, QFont.Weight.Medium)

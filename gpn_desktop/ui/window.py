@@ -30,8 +30,8 @@ from gpn_desktop.ui.theme import ICONS, Theme
 from gpn_desktop.ui.widgets.banners import Banner, BannerArea
 
 SECOND_MS = 1000
-# Alerts are derived from the node's state; more than these push the page out of sight.
-MOST_ALERTS = 3
+# Of errors and of alerts each; more would push the page out of sight.
+MOST_BANNERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +178,12 @@ class MainWindow(QMainWindow):
         self._show_banners()
 
     def _show_banners(self) -> None:
-        banners = list(self._errors)
+        banners = self._errors[-MOST_BANNERS:]
         view = self._view
         if self._closing:
             banners.insert(0, Banner(tr("Closing: work in hand is put in order first."), "info"))
         if view is not None:
-            banners += [Banner(alert, "warn") for alert in view.alerts[-MOST_ALERTS:][::-1]]
+            banners += [Banner(alert, "warn") for alert in view.alerts[-MOST_BANNERS:][::-1]]
             if is_test_prover(view):
                 banners.append(_test_prover_banner(self._note))
         if self._note and (view is None or not is_test_prover(view)):

@@ -48,6 +48,8 @@ class EarningsPage(Page):
         self.withdraw.clicked.connect(self._ask)
         self.buttons.addWidget(self.withdraw)
         self.sheet = WithdrawSheet(context)
+        # One filled button at a time: the sheet has its own.
+        self.sheet.opened.connect(lambda is_open: self.withdraw.setVisible(not is_open))
         self.column.addWidget(self.sheet)
         stats = QHBoxLayout()
         stats.setSpacing(16)

@@ -87,6 +87,7 @@ class HomePage(Page):
     def _show_chart(self, view: NodeView) -> None:
         latest = view.jobs[:BARS]
         self.chart.show_bars([bar_of(job) for job in reversed(latest)])
+        self.together.setVisible(bool(latest))
         self.together.setText(
             tr("{requests}, together {eth} ETH").format(
                 requests=plural(len(latest), tr("request"), tr("requests")),
@@ -129,9 +130,7 @@ def _state(view: NodeView) -> str:
         return tr("Turns are declined at once, so no stake is at risk. Votes are still cast.")
     missing = sum(fact.tone == "warn" and fact.text != tr("Test prover") for fact in _checks(view))
     if missing:
-        return tr("{points} to look at, see the list below.").format(
-            points=plural(missing, tr("point"), tr("points"))
-        )
+        return tr("{points} attention.").format(points=plural(missing, tr("point needs"), tr("points need")))
     jobs = running_jobs(view)
     if not jobs:
         return tr("Everything is healthy. No job is running.")
@@ -159,19 +158,17 @@ def _checks(view: NodeView) -> list[Fact]:
     block = (
         tr("none, testing mode") if view.network == "testing" else tr("block {n}").format(n=f"{view.head:,}")
     )
-    return [
+    checks = [
         _check(chain, tr("Chain in sync"), tr("Chain unreachable"), block),
         _check(view.peers > 0, tr("Connected to peers"), tr("No peers"), f"{view.peers}"),
         _check(bool(committed), tr("Committed"), tr("Not committed"), f"{len(committed)}"),
-        _check(
-            len(ready) == len(committed) and bool(ready),
-            tr("Images ready"),
-            tr("Images not ready"),
-            tr("{n} of {all}").format(n=len(ready), all=len(committed)),
-        ),
-        _check(not test, tr("Real prover"), tr("Test prover"), view.runtime),
-        _check(not view.paused, tr("Taking turns"), tr("Paused"), ""),
     ]
+    if committed:
+        count = tr("{n} of {all}").format(n=len(ready), all=len(committed))
+        checks.append(_check(ready == committed, tr("Images ready"), tr("Images not ready"), count))
+    checks.append(_check(not test, tr("Real prover"), tr("Test prover"), view.runtime))
+    checks.append(_check(not view.paused, tr("Taking turns"), tr("Paused"), ""))
+    return checks
 
 
 def _check(good: bool, yes: str, no: str, value: str) -> Fact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar
 
 from gpn_desktop.core.types import hex0x, short, to_wei
@@ -14,6 +15,8 @@ from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
 
 class WithdrawSheet(Card):
     """Opens below the page's head. While it works the amount cannot be sent a second time."""
+
+    opened = Signal(bool)
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context.theme)
@@ -29,7 +32,7 @@ class WithdrawSheet(Card):
         self.confirm = button(tr("Withdraw"), theme, "primary")
         self.confirm.clicked.connect(self._send)
         self.cancel = button(tr("Cancel"), theme)
-        self.cancel.clicked.connect(self.hide)
+        self.cancel.clicked.connect(self._close)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addStretch(1)
@@ -53,7 +56,12 @@ class WithdrawSheet(Card):
         )
         self._mode(asking=True)
         self.show()
+        self.opened.emit(True)
         self.confirm.setFocus()
+
+    def _close(self) -> None:
+        self.hide()
+        self.opened.emit(False)
 
     def _send(self) -> None:
         self.working = True

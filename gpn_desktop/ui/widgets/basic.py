@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QFont, QGuiApplication
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QFont, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gpn_desktop.ui.text import tr
@@ -21,8 +21,25 @@ def set_property(widget: QWidget, name: str, value: object) -> None:
     widget.style().polish(widget)
 
 
+class Words(QLabel):
+    """Text over several lines that claims the height it needs; an aligned layout gives it too little."""
+
+    def setText(self, text: str) -> None:  # noqa: N802
+        super().setText(text)
+        self._claim()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._claim()
+
+    def _claim(self) -> None:
+        height = self.heightForWidth(self.width())
+        if height != self.minimumHeight():
+            self.setMinimumHeight(max(0, height))
+
+
 def label(text: str, font: QFont, tone: str = "text", wrap: bool = False) -> QLabel:
-    made = QLabel(text)
+    made = Words(text) if wrap else QLabel(text)
     made.setFont(font)
     made.setProperty("tone", tone)
     made.setWordWrap(wrap)
@@ -38,6 +55,7 @@ def button(text: str, theme: Theme, kind: str = "", tip: str = "") -> QPushButto
     made.setAccessibleName(text)
     made.setToolTip(tip)
     made.setAutoDefault(False)
+    made.setIconSize(QSize(theme.fonts.px(16), theme.fonts.px(16)))
     if kind == "link":
         made.setCursor(Qt.CursorShape.PointingHandCursor)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import button, label
@@ -22,11 +22,14 @@ class EmptyState(QWidget):
         self._text = label("", theme.fonts.body, "muted", wrap=True)
         self._title.setAlignment(middle)
         self._text.setAlignment(middle)
-        self._text.setMinimumWidth(theme.fonts.px(280))
         self._text.setMaximumWidth(theme.fonts.px(420))
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self._text, 100)
+        row.addStretch(1)
         column.addStretch(1)
         column.addWidget(self._title, 0, middle)
-        column.addWidget(self._text, 0, middle)
+        column.addLayout(row)
         if act is not None:
             self.action = button(action, theme)
             self.action.clicked.connect(act)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -26,6 +26,8 @@ HEADER = 38
 
 
 EDGE = 16
+LEAST = 110
+NARROWEST = 0.8
 
 
 def inner(box: QRect, column: int, columns: int) -> QRect:
@@ -48,7 +50,9 @@ class Header(QHeaderView):
         painter.fillRect(rect.x(), rect.bottom(), rect.width(), 1, self._theme.color("border"))
         painter.setFont(self._theme.fonts.label)
         painter.setPen(self._theme.color("muted"))
-        painter.drawText(inner(rect, logicalIndex, self.count()), side, title)
+        box = inner(rect, logicalIndex, self.count())
+        title = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, box.width())
+        painter.drawText(box, side, title)
 
 
 class CellDelegate(QStyledItemDelegate):
@@ -114,8 +118,11 @@ class Table(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._set_headers(tall)
+        self._widths = [theme.fonts.px(column.width or LEAST) for column in model.columns]
+        self._stretch = [at for at, column in enumerate(model.columns) if not column.width]
         self.selectionModel().currentRowChanged.connect(self._current_changed)
         theme.changed.connect(self.viewport().update)
 
@@ -146,13 +153,21 @@ class Table(QTableView):
         self.setHorizontalHeader(header)
         header.setSectionsClickable(False)
         header.setFixedHeight(fonts.px(HEADER))
-        header.setMinimumSectionSize(fonts.px(48))
-        for at, column in enumerate(self._rows_model.columns):
-            if column.width:
-                header.setSectionResizeMode(at, QHeaderView.ResizeMode.Interactive)
-                header.resizeSection(at, fonts.px(column.width))
-            else:
-                header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(fonts.px(40))
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit(self.viewport().width())
+
+    def _fit(self, room: int) -> None:
+        """Room left goes to the stretching columns; with too little, all give way, down to a floor."""
+        header = self.horizontalHeader()
+        needed = sum(self._widths)
+        extra = max(0, room - needed) // max(1, len(self._stretch))
+        share = min(1.0, max(NARROWEST, room / needed))
+        for at, width in enumerate(self._widths):
+            header.resizeSection(at, int(width * share) + (extra if at in self._stretch else 0))
 
     def _current_changed(self, current: QModelIndex, before: QModelIndex) -> None:
         if current.isValid():
