@@ -7,9 +7,9 @@ missed is made good before ``ChainUp``. This is the place where follower and wri
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -37,6 +37,8 @@ from gpn_desktop.ports.chain import (
     TxRecord,
 )
 from gpn_desktop.ports.secrets import NodeKey
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -89,17 +91,28 @@ class EvmChain:
 
     async def start(self, from_block: int) -> None:
         rpc = await self._connect()
-        follower = Follower(self._contract, from_block, _decode, self._emit)
+        first = max(from_block, self._options.deployed_at)
+        follower = Follower(self._contract, first, _decode, self._emit)
         self._task = asyncio.create_task(self._run(rpc, follower), name="chain")
+        self._task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
+        if self._rpc is not None:
+            await self._rpc.aclose()
         self._drop("The chain is closed.")
         self._queue.put_nowait(None)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing but a fault of this program ends the task unasked; the node has to hear of it."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            log.error("the chain is no longer followed", exc_info=fault)
+            self._drop("The chain is no longer followed; restart the node.")
+            self._emit(ChainDown(self._down))
 
     async def events(self) -> AsyncIterator[ChainEvent]:
         while (event := await self._queue.get()) is not None:
@@ -150,7 +163,7 @@ class EvmChain:
         self._emit(ChainUp(head))
         while True:
             pushed = await rpc.next_head()
-            await self._writer.look(rpc)
+            await self._writer.look(rpc, pushed)
             await self._advance(rpc, follower, pushed)
 
     async def _advance(self, rpc: Rpc, follower: Follower, pushed: Header | None) -> None:
@@ -180,6 +193,13 @@ class EvmChain:
             raise ChainUnreachable(self._down)
         return self._rpc
 
+    async def _ask(self, question: Callable[[Rpc], Awaitable[T]]) -> T:
+        """What a chain node has no reason to refuse; busy ones do."""
+        try:
+            return await question(self._connected())
+        except Refused as error:
+            raise ChainUnreachable(f"The chain node refuses to answer: {error.message}") from error
+
     async def _read(self, data: bytes, decode: Callable[[bytes], T], at_block: int | None = None) -> T:
         try:
             answer = await self._connected().call(self._contract, data, at_block)
@@ -193,17 +213,17 @@ class EvmChain:
         return self._params
 
     async def head(self) -> Block:
-        header = await self._connected().header()
+        header = await self._ask(lambda rpc: rpc.header())
         if header is None:
             raise ChainUnreachable("The chain node has no head.")
         return header.block
 
     async def block(self, number: int) -> Block | None:
-        header = await self._connected().header(number)
+        header = await self._ask(lambda rpc: rpc.header(number))
         return None if header is None else header.block
 
     async def balance(self, account: Address) -> Wei:
-        return await self._connected().balance(account)
+        return await self._ask(lambda rpc: rpc.balance(account))
 
     async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None:
         view = await self._read(bindings.consumer(address), bindings.decode_consumer, at_block)
@@ -256,13 +276,16 @@ class EvmChain:
     async def submit(self, intent: str, call: Call) -> TxRecord:
         if not isinstance(call, Settle | SettleAttested):
             value, data = codec.encode(call, ZERO_HASH, ())
-            return await self._writer.submit(intent, Payload(value, data))
+            return await self._send(intent, Payload(value, data))
         committees = {(e.request.message.consumer, e.request.message.snapshot_id) for e in call.entries}
         found = [await self.snapshot(*committee) for committee in committees]
         snapshots = [snapshot for snapshot in found if snapshot is not None]
         async with self._slots.take(self._slots_under_way(), self._slot_is_open) as slot:
             value, data = codec.encode(call, slot, snapshots)
-            return await self._writer.submit(intent, Payload(value, data))
+            return await self._send(intent, Payload(value, data))
+
+    async def _send(self, intent: str, payload: Payload) -> TxRecord:
+        return await self._ask(lambda _: self._writer.submit(intent, payload))
 
     def _slots_under_way(self) -> set[bytes]:
         """What settlements took that wait to be mined, those of an earlier run too."""

@@ -140,6 +140,7 @@ class Follower:
                 raise _Moved
             self._tell(mine, header.block)
         self._next = last + 1
+        self._ring.clear()  # it has to end with the block before the next one
 
     def _tell(self, logs: list[Log], block: Block) -> None:
         for log in logs:

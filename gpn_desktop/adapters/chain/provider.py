@@ -15,6 +15,7 @@ import asyncio
 import json
 import socket
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from web3 import WebSocketProvider
 from web3.exceptions import ProviderConnectionError, TimeExhausted
@@ -50,9 +51,13 @@ class WakingWebSocketProvider(WebSocketProvider):
     """One connection to a chain node. It is never connected again: make a new one."""
 
     def __init__(self, url: str, request_timeout: float) -> None:
+        options: dict[str, Any] = {}
+        if urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost"):
+            options["proxy"] = None  # a proxy of the environment leads away from this machine
         super().__init__(
             url,
             websocket_kwargs={
+                **options,
                 "max_size": MAX_MESSAGE_BYTES,
                 "open_timeout": request_timeout,
                 "ping_interval": 20,

@@ -2,7 +2,9 @@
 
 One nonce at a time: what the chain node refuses outright never used its nonce, so the next transaction takes
 it and the refused one can never be mined; only then may its intent be signed anew. Everything else that was
-signed is the same bytes for ever, and sending it again does no harm.
+signed is the same bytes for ever, and sending it again does no harm. One exception: a transaction that the
+base fee has overtaken is signed again with the same nonce and a higher fee, so one of the two can be mined.
+The older one stays in the journal under the intent's name and ``~``, since it may be the one that is.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from weakref import WeakValueDictionary
 
 import rlp  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.chain.rpc import Refused, Rpc
+from gpn_desktop.adapters.chain.rpc import Header, Refused, Rpc
 from gpn_desktop.adapters.chain.signing import Outgoing, sign
 from gpn_desktop.core.errors import (
     ChainUnreachable,
@@ -30,7 +32,9 @@ from gpn_desktop.ports.chain import TxJournal, TxRecord, TxState
 from gpn_desktop.ports.secrets import NodeKey
 
 FALLBACK_SECONDS: Final = 5.0  # how long a lost push can delay the news of a receipt
+USUAL_TIP: Final = 10**9  # wei per gas
 REMEMBERED: Final = 256  # mined transactions that a reorganisation may bring back
+OLDER: Final = "~"  # between an intent and what tells its older transactions apart
 UNTAKEN: Final = "not sent: "  # marks a journalled transaction that the chain node refused
 
 
@@ -92,10 +96,14 @@ class Writer:
             if not waiter.done():
                 waiter.set_exception(ChainUnreachable(reason.message))
 
-    async def look(self, rpc: Rpc) -> None:
-        """See what a new head mined."""
+    async def look(self, rpc: Rpc, head: Header | None = None) -> None:
+        """See what a new head mined, and whether its base fee leaves anything behind."""
         for record in list(self._open.values()):
             await self._look_up(rpc, record)
+        if head is not None and self._key is not None and self._open:
+            async with self._sending:
+                for record in sorted(self._open.values(), key=lambda r: r.nonce):
+                    await self._raise_fee(rpc, self._key, record, head)
 
     async def reorganised(self, rpc: Rpc, first_void: int) -> None:
         """Bring back what was mined on the branch that is gone."""
@@ -115,8 +123,12 @@ class Writer:
             used = await rpc.nonce(self._key.address, mined_only=True)
             self._next_nonce = await rpc.nonce(self._key.address)
             for record in sorted(self._open.values(), key=lambda r: r.nonce):
+                if record.intent not in self._open:
+                    continue
                 if record.nonce < used:
-                    await self._close(replace(record, state=TxState.REVERTED, error=_REPLACED))
+                    # It may have been mined since the receipts were asked for.
+                    if not await self._look_up(rpc, record):
+                        await self._close(replace(record, state=TxState.REVERTED, error=_REPLACED))
                 else:
                     await self._offer(rpc, record)
                     self._next_nonce = max(self._next_nonce, record.nonce + 1)
@@ -215,6 +227,27 @@ class Writer:
             return InsufficientFunds(f"The transaction may cost {cost} wei, and the account holds less.")
         return TransactionFailed(f"The chain node did not take the transaction: {why}.")
 
+    async def _raise_fee(self, rpc: Rpc, key: NodeKey, record: TxRecord, head: Header) -> None:
+        """Sign the transaction again if the base fee has risen above what it offers."""
+        chain_id, nonce, tip, max_fee, gas, _, value = (
+            int.from_bytes(field, "big") for field in _fields(record.raw)[:7]
+        )
+        if head.base_fee <= max_fee or OLDER in record.intent or self._open.get(record.intent) is not record:
+            return
+        raised_tip = tip * 9 // 8 + 1  # chain nodes take a replacement only if both fees rise by an eighth
+        raised = max(2 * head.base_fee + raised_tip, max_fee * 9 // 8 + 1)
+        if self._fees.ceiling is not None and raised > self._fees.ceiling:
+            return
+        data = _fields(record.raw)[7]
+        outgoing = Outgoing(chain_id, nonce, self._contract, value, data, gas, raised, raised_tip)
+        raw, tx_hash = sign(outgoing, key)
+        older = replace(record, intent=f"{record.intent}{OLDER}{record.hash.hex()[:8]}")
+        newer = replace(record, hash=tx_hash, raw=raw, state=TxState.SIGNED)
+        for each in (older, newer):
+            self._open[each.intent] = each
+            await self._journal.put_tx(each)
+        await self._offer(rpc, newer)
+
     async def _estimate(self, rpc: Rpc, key: NodeKey, payload: Payload) -> int:
         """Gas with a margin, since the state may change before the block; a sure failure is not sent."""
         while True:
@@ -237,7 +270,7 @@ class Writer:
 
     async def _price(self, rpc: Rpc) -> tuple[int, int]:
         """Maximum fee and tip in wei per gas: room for the base fee to double before the block."""
-        head, tip = await asyncio.gather(rpc.header(), rpc.priority_fee())
+        head, tip = await asyncio.gather(rpc.header(), _tip(rpc))
         base = head.base_fee if head else 0
         tip = min(tip, self._fees.priority_ceiling)
         wanted = 2 * base + tip
@@ -271,10 +304,16 @@ class Writer:
         return True
 
     async def _close(self, record: TxRecord) -> None:
+        if record.block:
+            record = replace(record, intent=record.intent.partition(OLDER)[0])
+            self._mined.append(record)
+            for other in [r for r in self._open.values() if r.nonce == record.nonce]:
+                self._open.pop(other.intent)
+                if other.intent != record.intent:
+                    gone = replace(other, state=TxState.REVERTED, error=_REPLACED)
+                    await self._journal.put_tx(gone)
         self._open.pop(record.intent, None)
         await self._journal.put_tx(record)
-        if record.block:
-            self._mined.append(record)
         waiter = self._waiting.get(record.intent)
         if waiter is not None and not waiter.done():
             waiter.set_result(record)
@@ -302,6 +341,13 @@ class Writer:
 
 
 _REPLACED: Final = "another transaction took its nonce"
+
+
+async def _tip(rpc: Rpc) -> int:
+    try:
+        return await rpc.priority_fee()
+    except Refused:
+        return USUAL_TIP  # not every chain node has an opinion
 
 
 def _fields(raw: bytes) -> list[bytes]:

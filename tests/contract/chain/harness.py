@@ -38,10 +38,14 @@ class Journal:
         self.dies_after: TxState | None = None
         self._written = asyncio.Event()
 
-    async def until(self, intent: str, state: TxState) -> TxRecord:
+    async def until(
+        self, intent: str, state: TxState, holds: Callable[[TxRecord], bool] = lambda _: True
+    ) -> TxRecord:
         """Wait until the intent's transaction has come so far."""
         async with asyncio.timeout(SOON):
-            while (record := self.records.get(intent)) is None or record.state is not state:
+            while (
+                (record := self.records.get(intent)) is None or record.state is not state or not holds(record)
+            ):
                 self._written.clear()
                 await self._written.wait()
         return record

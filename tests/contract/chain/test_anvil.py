@@ -15,7 +15,7 @@ from gpn_desktop.adapters.chain.localnet import AnvilLocalnet, find_anvil
 from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.adapters.chain.writer import Fees
 from gpn_desktop.core.errors import ChainUnreachable, TransactionFailed
-from gpn_desktop.core.types import Address, Wei
+from gpn_desktop.core.types import Address, Wei, hex0x
 from gpn_desktop.ports.chain import (
     ChainDown,
     ChainUp,
@@ -30,6 +30,7 @@ from gpn_desktop.ports.chain import (
     Settle,
     Settled,
     TakeSnapshot,
+    TxRecord,
     TxState,
 )
 from tests.contract.chain.committee import BOTH, DEPOSIT, IMAGE, STAKE, gather_committee, payout_of
@@ -212,6 +213,62 @@ async def test_settlements_under_way_take_different_slots_across_a_restart(anvil
     assert [record.state for record in records] == [TxState.MINED] * 2
 
 
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+async def test_a_transaction_that_the_base_fee_overtook_is_raised(anvil: AnvilHarness, restart: bool) -> None:
+    key, journal = anvil.keys[0], Journal()
+    chain = anvil.chain(key, journal)
+    await chain.start(0)
+    await chain.submit("register", RegisterConsumer("example/image", IMAGE, DEPOSIT))
+    await anvil.hold_mining()
+    deposit = Deposit(key.address, Wei(GWEI))
+    waiting = asyncio.create_task(chain.submit("more", deposit))
+    first = await journal.until("more", TxState.SENT)
+
+    await anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
+    await anvil.ask("evm_mine")
+
+    second = await journal.until("more", TxState.SENT, lambda record: record.hash != first.hash)
+    assert second.nonce == first.nonce
+    assert {record.hash for record in await journal.pending_txs()} == {first.hash, second.hash}
+    if restart:
+        waiting.cancel()
+        await chain.aclose()
+        chain = anvil.chain(key, journal)
+        await chain.start(0)
+        waiting = asyncio.create_task(chain.submit("more", deposit))
+    await anvil.release_mining()
+    record = await asyncio.wait_for(waiting, 10)
+    assert (record.intent, record.hash, record.state) == ("more", second.hash, TxState.MINED)
+    assert await journal.pending_txs() == []
+    info = await chain.consumer(key.address)
+    assert info is not None
+    assert info.balance == DEPOSIT // GWEI + 1
+
+
+async def test_the_older_of_two_transactions_may_be_the_one_that_is_mined(anvil: AnvilHarness) -> None:
+    key, journal = anvil.keys[0], Journal()
+    chain = anvil.chain(key, journal)
+    await chain.start(0)
+    await chain.submit("register", RegisterConsumer("example/image", IMAGE, DEPOSIT))
+    await anvil.hold_mining()
+    waiting = asyncio.create_task(chain.submit("more", Deposit(key.address, Wei(GWEI))))
+    first = await journal.until("more", TxState.SENT)
+    await anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
+    await anvil.ask("evm_mine")
+    second = await journal.until("more", TxState.SENT, lambda record: record.hash != first.hash)
+
+    await anvil.ask("anvil_dropTransaction", hex0x(second.hash))
+    await anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(GWEI))
+    await anvil.ask("evm_mine")
+    await anvil.ask("eth_sendRawTransaction", hex0x(first.raw))
+    await anvil.release_mining()
+
+    record = await asyncio.wait_for(waiting, 10)
+    assert (record.intent, record.hash, record.state) == ("more", first.hash, TxState.MINED)
+    assert await journal.pending_txs() == []
+    assert (await chain.submit("more", Deposit(key.address, Wei(GWEI)))).hash == first.hash
+
+
 async def test_gas_over_the_ceiling_is_not_paid(anvil: AnvilHarness) -> None:
     journal = Journal()
     options = EvmOptions(fees=Fees(ceiling=1000))
@@ -329,3 +386,30 @@ async def test_funding_and_the_books(anvil: AnvilHarness) -> None:
     assert books.gas > 0
     assert books.difference == 0
     await rpc.aclose()
+
+
+async def test_a_fault_of_our_own_is_told_and_leaves_no_silence(
+    anvil: AnvilHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Journal):
+        async def pending_txs(self) -> list[TxRecord]:
+            if self.records:
+                raise RuntimeError("a fault")
+            return []
+
+    journal = Broken()
+    chain = anvil.chain(anvil.keys[0], journal)
+    watcher = Watcher(chain)
+    await chain.start(0)
+    await chain.submit("register", RegisterConsumer("example/image", IMAGE, DEPOSIT))
+    await anvil.go_down()
+    await watcher.until(ChainDown)
+    told = len(watcher.seen)
+    await anvil.come_up()
+    down = await watcher.until(ChainDown, since=told)
+    assert "restart" in down.reason
+    assert "a fault" in caplog.text
+    caplog.clear()
+    with pytest.raises(ChainUnreachable, match="restart"):
+        await chain.head()
+    await chain.aclose()
