@@ -99,8 +99,12 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
-        self.port = await self._bind(server)
-        await server.start()
+        try:
+            self.port = await self._bind(server)
+            await server.start()
+        except BaseException:
+            await server.stop(None)  # grpc's threads outlive a server that was never stopped
+            raise
         self._server = server
         for name in ("", *SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
