@@ -453,30 +453,17 @@ class SyncPage(_message.Message):
 Global___SyncPage: _TypeAlias = SyncPage  # noqa: Y015
 
 @_typing.final
-class PeerListRequest(_message.Message):
-    """/gpn/peers/1: an empty request up, one PeerList down."""
+class PeersRequest(_message.Message):
+    """/gpn/peers/1: one PeersRequest up, one PeersReply down."""
 
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PeerListRequest: _TypeAlias = PeerListRequest  # noqa: Y015
-
-@_typing.final
-class PeerList(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ADDRESSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Multiaddresses with the peer id, at most 32."""
+        """Where the asker listens: multiaddresses with its peer id, at most 8. An address that names no host of
+        its own (0.0.0.0, loopback) is completed with the one that the connection comes from.
+        """
 
     def __init__(
         self,
@@ -489,45 +476,26 @@ class PeerList(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PeerList: _TypeAlias = PeerList  # noqa: Y015
+Global___PeersRequest: _TypeAlias = PeersRequest  # noqa: Y015
 
 @_typing.final
-class BatchVoteRequest(_message.Message):
-    """/gpn/vote/1: the prover asks a verifier for one signature under many votes. Reserved for settlement."""
-
+class PeersReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    VOTE_DIGESTS_FIELD_NUMBER: _builtins.int
+    ADDRESSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def vote_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the peers that the answerer knows listen, at most 32."""
+
     def __init__(
         self,
         *,
-        vote_digests: _abc.Iterable[_builtins.bytes] | None = ...,
+        addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["vote_digests", b"vote_digests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["addresses", b"addresses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BatchVoteRequest: _TypeAlias = BatchVoteRequest  # noqa: Y015
-
-@_typing.final
-class BatchVoteReply(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    signature: _builtins.bytes
-    def __init__(
-        self,
-        *,
-        signature: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___BatchVoteReply: _TypeAlias = BatchVoteReply  # noqa: Y015
+Global___PeersReply: _TypeAlias = PeersReply  # noqa: Y015

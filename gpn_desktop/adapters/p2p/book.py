@@ -1,0 +1,130 @@
+"""Where peers listen: the addresses a node dials, kept between runs, so that one contact is enough."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from libp2p.peer.id import ID
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
+
+from gpn_desktop.adapters.p2p.identity import is_node_id
+
+MAX_ENTRIES: Final = 256
+MAX_ADDRESSES: Final = 4  # of one peer
+MAX_TEXT: Final = 256
+
+
+@dataclass(slots=True)
+class Entry:
+    """One peer's addresses, most recently learnt last. ``kept`` entries were configured."""
+
+    addresses: list[str] = field(default_factory=list)
+    failures: int = 0
+    kept: bool = False
+
+
+def split(address: str) -> tuple[ID, Multiaddr]:
+    """Peer id and address without it; ValueError unless it is dialable TCP that ends with a node's id."""
+    if len(address) > MAX_TEXT:
+        raise ValueError("the multiaddress is too long")
+    try:
+        whole = Multiaddr(address)
+        names = [protocol.name for protocol in whole.protocols()]
+        raw = whole.value_for_protocol("p2p")
+    except Exception as error:  # multiaddr raises a dozen kinds, LookupError and its own among them
+        raise ValueError(f"not a multiaddress with a peer id: {error}") from error
+    if names not in (
+        ["ip4", "tcp", "p2p"],
+        ["ip6", "tcp", "p2p"],
+        ["dns4", "tcp", "p2p"],
+        ["dns", "tcp", "p2p"],
+    ):
+        raise ValueError(f"not a TCP address with a peer id: {'/'.join(names)}")
+    peer = ID.from_base58(str(raw))
+    if not is_node_id(peer.to_bytes()):
+        raise ValueError("the peer id is not that of a secp256k1 key")
+    return peer, whole.decapsulate_code(421)
+
+
+def seen_from(address: str, remote: str | None) -> str:
+    """An address that a peer claims, completed with the host its connection comes from.
+
+    A host that only means something on the peer's own machine is replaced; any other is left as it is.
+    """
+    peer, where = split(address)
+    host = where.value_for_protocol("ip4") if "ip4" in str(where) else None
+    if host is None or remote is None:
+        return address
+    claimed, observed = ip_address(host), ip_address(remote)
+    local = claimed.is_unspecified or (claimed.is_loopback and not observed.is_loopback)
+    if not local or observed.version != 4:
+        return address
+    return f"/ip4/{remote}/tcp/{where.value_for_protocol('tcp')}/p2p/{peer}"
+
+
+class AddressBook:
+    def __init__(self, path: Path | None, me: ID) -> None:
+        self._path, self._me = path, me
+        self.entries: dict[ID, Entry] = {}
+        self._dirty = False
+
+    def load(self) -> None:
+        """Read what an earlier run kept; a damaged file is as good as none."""
+        if self._path is None:
+            return
+        try:
+            known = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return
+        if isinstance(known, list):
+            for address in known[: MAX_ENTRIES * MAX_ADDRESSES]:
+                if isinstance(address, str):
+                    self.learn(address)
+        self._dirty = False
+
+    def save(self) -> None:
+        """Write the book if it changed, so that a crash leaves the old one or the new one."""
+        if self._path is None or not self._dirty:
+            return
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps(sorted(self.addresses())))
+        os.replace(draft, self._path)  # noqa: PTH105 - atomic on every system
+        self._dirty = False
+
+    def learn(self, address: str, *, kept: bool = False) -> ID | None:
+        """Add an address; None when it is no use (malformed, or this node's own)."""
+        try:
+            peer, where = split(address)
+        except ValueError:
+            return None
+        if peer == self._me:
+            return None
+        entry = self.entries.get(peer)
+        if entry is None:
+            if len(self.entries) >= MAX_ENTRIES and not self._make_room():
+                return None
+            entry = self.entries[peer] = Entry()
+        entry.kept |= kept
+        text = str(where)
+        if text not in entry.addresses:
+            entry.addresses = [*entry.addresses, text][-MAX_ADDRESSES:]
+            self._dirty = True
+        return peer
+
+    def _make_room(self) -> bool:
+        candidates = [(e.failures, p) for p, e in self.entries.items() if not e.kept and e.failures]
+        if not candidates:
+            return False
+        del self.entries[max(candidates, key=lambda pair: pair[0])[1]]
+        return True
+
+    def addresses(self, of: Iterable[ID] | None = None) -> list[str]:
+        """Multiaddresses with peer ids, of the given peers or of all."""
+        peers = self.entries if of is None else [p for p in of if p in self.entries]
+        return [f"{where}/p2p/{peer}" for peer in peers for where in self.entries[peer].addresses]

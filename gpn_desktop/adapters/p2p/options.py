@@ -1,0 +1,48 @@
+"""What an operator may choose about the peer-to-peer network, and the limits that keep it in hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds against peers that ask or say too much. Rates are per second.
+
+    A gossip message costs a receiver about 4 ms of CPU, so ``peer_rate`` is far above what an honest peer
+    relays and still below what would stall a node for long.
+    """
+
+    peers: int = 64  # connections
+    reserved: int = 16  # of these, for connections that this node opens itself
+    peer_rate: float = 200.0  # gossip messages handed over by one peer
+    peer_burst: float = 600.0
+    author_rate: float = 60.0  # gossip messages of one author, whoever hands them over
+    author_burst: float = 300.0
+    stream_rate: float = 40.0  # fetch, sync and peer requests of one peer
+    stream_burst: float = 120.0
+    uploads_per_peer: int = 4
+    max_age: float = 60.0  # seconds a gossip message may be old
+    max_skew: float = 30.0  # seconds its author's clock may be ahead
+    inbox: int = 8192  # events that wait for the services
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """``port`` 0 takes a free one. Addresses are multiaddresses with a peer id at the end.
+
+    ``announce`` are the addresses under which others reach this node, when they differ from those it listens
+    on (a forwarded port, a DNS name). ``book`` is where known peers are kept between runs.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    bootstrap: tuple[str, ...] = ()
+    announce: tuple[str, ...] = ()
+    book: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    reconnect_min: float = 1.0  # seconds
+    reconnect_max: float = 60.0
+    exchange_every: float = 60.0
+    ping_every: float = 20.0

@@ -1,0 +1,170 @@
+"""What has to be different about py-libp2p 0.8.1, with the reason for each; nothing else may patch it.
+
+All of it is tied to that very version, so another one is refused. Tests with hostile peers keep each guard.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Final
+
+import libp2p.network.connection.swarm_connection as swarm_connection
+import libp2p.pubsub.gossipsub as gossipsub
+import libp2p.pubsub.pubsub as pubsub
+import libp2p.transport.tcp.tcp as tcp
+import trio
+from libp2p.abc import IHost, INetStream
+from libp2p.exceptions import ParseError
+from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.rpc_queue import RpcQueue
+
+from gpn_desktop.core.errors import NetworkDown
+
+log = logging.getLogger("gpn.p2p")
+
+TESTED: Final = "0.8.1"
+MAX_RPC_BYTES: Final = 256 * 1024
+QUEUED_RPCS: Final = 1024
+_patched = False
+
+
+def apply() -> None:
+    """Patch the library's modules, once per process; NetworkDown when another version is installed."""
+    global _patched
+    if _patched:
+        return
+    installed = version("libp2p")
+    if installed != TESTED:
+        raise NetworkDown(
+            f"libp2p {installed} is installed; {TESTED} is needed.", remedy="Install the locked dependencies."
+        )
+    # 32 waiting messages are too few for a burst, and a full queue drops without a word.
+    vars(pubsub)["RpcQueue"] = partial(RpcQueue, max_size=QUEUED_RPCS, max_message_size=MAX_RPC_BYTES)
+    # Three reads and three window updates per message become one.
+    vars(pubsub)["read_varint_prefixed_bytes_limited"] = _read_prefixed
+    # A signed peer record on every message costs a third of its CPU; the one in the hello is enough.
+    vars(gossipsub)["env_to_send_in_RPC"] = _no_record
+    GossipSub.send_rpc = _send_without_record  # type: ignore[method-assign]
+    # It listens with SO_REUSEPORT, so a second program on the port would go unnoticed and take connections.
+    vars(tcp)["_open_reuseport_listeners"] = _open_listeners
+    # It logs to the root logger, which makes Python install a handler that nobody asked for.
+    vars(swarm_connection)["logging"] = logging.getLogger("libp2p.network.connection")
+    # What hostile peers can make it log at warning and error would fill a disk; the guards tell what matters.
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    _patched = True
+
+
+def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], bool]) -> None:
+    """Keep one bad stream or message from ending the host; ask ``admit`` before any work is spent on one.
+
+    An exception in a stream handler, or a garbage protobuf on a gossip stream, ends the library's service
+    with everything in it. To be called before the host runs.
+    """
+    swarm = host.get_network()
+    assert isinstance(swarm, Swarm)
+    swarm.set_stream_handler(_contained(swarm.common_stream_handler))
+    push = gossip.push_msg
+
+    async def safe_push(forwarder: ID, message: rpc_pb2.Message) -> None:
+        try:
+            if admit(forwarder, message):
+                await push(forwarder, message)
+        except Exception:  # the library raises anything on hostile input
+            log.debug("a gossip message failed", exc_info=True)
+
+    vars(gossip)["push_msg"] = safe_push
+    # It counts from the start in seconds, so after a quick restart the first messages would repeat numbers
+    # that the peers have seen, and be dropped.
+    gossip.counter = time.time_ns() // 1000
+
+
+def forget_failures(host: IHost, peer: ID) -> None:
+    """Dial even though a dial failed a minute ago: the node has its own back-off."""
+    swarm = host.get_network()
+    assert isinstance(swarm, Swarm)
+    swarm._negative_peer_cache.evict(str(peer))
+
+
+def trim(router: GossipSub) -> None:
+    """Drop a list of deliveries that only adaptive gossip, which is off, would trim."""
+    router.recent_message_deliveries.clear()
+
+
+def _contained(
+    handler: Callable[[INetStream], Awaitable[None]],
+) -> Callable[[INetStream], Awaitable[None]]:
+    async def safe(stream: INetStream) -> None:
+        try:
+            await handler(stream)
+        except Exception:  # the library raises anything on hostile input
+            log.debug("a stream failed", exc_info=True)
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await _reset(stream)
+
+    return safe
+
+
+async def _reset(stream: INetStream) -> None:
+    try:
+        await stream.reset()
+    except Exception:  # it is broken already
+        log.debug("a broken stream could not be reset", exc_info=True)
+
+
+async def _read_prefixed(stream: Any, max_length: int) -> bytes:
+    buffer: bytearray = stream.__dict__.setdefault("_gpn_buffer", bytearray())
+    while (header := _varint(buffer)) is None:
+        await _more(stream, buffer)
+    length, start = header
+    if length > max_length:
+        raise MessageTooLarge(f"{length} > {max_length}")
+    while len(buffer) < start + length:
+        await _more(stream, buffer)
+    message = bytes(buffer[start : start + length])
+    del buffer[: start + length]
+    return message
+
+
+def _varint(buffer: bytearray) -> tuple[int, int] | None:
+    """Value and length of the varint at the front, None while it is incomplete."""
+    value = 0
+    for number, byte in enumerate(buffer[:10]):
+        value |= (byte & 0x7F) << 7 * number
+        if byte < 0x80:
+            return value, number + 1
+    if len(buffer) >= 10:
+        raise ParseError("a length prefix without end")
+    return None
+
+
+async def _more(stream: Any, buffer: bytearray) -> None:
+    data = await stream.read(65536)
+    if not data:
+        raise IncompleteReadError("the stream ended", expected_bytes=1, received_bytes=0)
+    buffer.extend(data)
+
+
+def _no_record(host: IHost) -> tuple[bytes, bool]:
+    return b"", False
+
+
+_send_rpc = GossipSub.send_rpc
+
+
+def _send_without_record(self: GossipSub, peer_id: ID, rpc: rpc_pb2.RPC, priority: bool = False) -> None:
+    if not rpc.senderRecord:
+        rpc.ClearField("senderRecord")
+    _send_rpc(self, peer_id, rpc, priority)
+
+
+async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
+    return list(await trio.open_tcp_listeners(port, host=host))
