@@ -79,7 +79,10 @@ class DockerRuntime:
                     if entry.released:
                         raise ProverLost(f"{image.name} was released while it was made ready.")
                     entry.slots = {role: self._slot(local, role) for role in Role}
-                await asyncio.gather(*(slot.get() for slot in entry.slots.values()))
+                opened = [slot.get() for slot in entry.slots.values()]
+                for outcome in await asyncio.gather(*opened, return_exceptions=True):
+                    if isinstance(outcome, BaseException):
+                        raise outcome
             except GpnError:
                 entry.failed = True
                 raise
