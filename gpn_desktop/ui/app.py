@@ -125,12 +125,12 @@ class Session:
             if error is None:
                 return building.result()
             log.error("the node did not start", exc_info=None if isinstance(error, GpnError) else error)
-            self.window.start_page.show_failure(error)
+            self.window.show_failure(error)
             again.clear()
             retry = asyncio.ensure_future(again.wait())
             await self._first(retry)
             retry.cancel()
-            self.window.start_page.show_starting()
+            self.window.show_starting()
         return None
 
     async def _first(self, work: asyncio.Future[Facade] | asyncio.Task[bool]) -> None:

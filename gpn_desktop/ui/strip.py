@@ -50,6 +50,10 @@ class Strip(QWidget):
         theme.changed.connect(self._name_pause)
         row.addWidget(self.pause)
 
+    def say(self, words: str) -> None:
+        """Before there is a node."""
+        self.running.setText(words)
+
     def refresh(self, view: NodeView) -> None:
         play = view.network in PLAY_NETWORKS
         self.badge.setText(view.network.upper() if play else tr("Chain {id}").format(id=view.network))

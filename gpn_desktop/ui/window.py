@@ -8,7 +8,15 @@ from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gpn_desktop.services.facade import Facade
 from gpn_desktop.services.views import NodeView
@@ -98,7 +106,8 @@ class MainWindow(QMainWindow):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         inner.addWidget(self.banners)
-        inner.addWidget(self.stack, 1)
+        self._scroll = _scrolled(self.stack)
+        inner.addWidget(self._scroll, 1)
         upper = QHBoxLayout()
         upper.setSpacing(0)
         upper.addWidget(self.sidebar)
@@ -112,6 +121,15 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(root)
 
     # the node ---------------------------------------------------------------------------------------
+
+    def show_starting(self) -> None:
+        self.start_page.show_starting()
+        self.strip.say(tr("Starting"))
+
+    def show_failure(self, error: BaseException) -> None:
+        """The node could not start; the page offers to try again."""
+        self.start_page.show_failure(error)
+        self.strip.say(tr("Not running"))
 
     def attach(self, facade: Facade) -> None:
         """Show this node from now on."""
@@ -135,6 +153,7 @@ class MainWindow(QMainWindow):
         self.current = key
         self.sidebar.mark(key)
         self.stack.setCurrentWidget(page)
+        self._scroll.verticalScrollBar().setValue(0)
         if self._view is not None:
             page.refresh(self._view)
         page.opened()
@@ -233,6 +252,20 @@ class MainWindow(QMainWindow):
             self._live.close()
         self._may_close = True
         self.close()
+
+
+def _scrolled(content: QWidget) -> QScrollArea:
+    """Scrolls where banners and a small window leave too little height."""
+    area = QScrollArea()
+    area.setObjectName("scroll")
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(content)
+    area.viewport().setAutoFillBackground(False)
+    content.setAutoFillBackground(False)
+    return area
 
 
 def _test_prover_banner(note: str) -> Banner:

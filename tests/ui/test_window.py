@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QLineEdit, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QTableView, QWidget
 
 from gpn_desktop.core.errors import InsufficientFunds, StoreCorrupt, TransactionFailed
 from gpn_desktop.core.types import Gwei, Wei
@@ -23,7 +24,7 @@ from gpn_desktop.ui.pages.votes import VotesPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import PAGES, MainWindow
 from tests.ui.conftest import Attach
-from tests.ui.fake import ME, FakeFacade, demo_view, empty_view, history_row, job
+from tests.ui.fake import ME, FakeFacade, demo_view, empty_view, hash32, history_row, job
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -115,6 +116,27 @@ async def test_the_keyboard_opens_every_page(attach: Attach) -> None:
         assert window.sidebar.buttons[spec.key].isChecked()
     QTest.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
     assert jobs(window).search.hasFocus()
+
+
+async def test_the_sidebar_works_by_arrows_and_tab_leaves_it(attach: Attach) -> None:
+    window = attach(FakeFacade(demo_view()))
+    await until(window.isActiveWindow)
+    home = window.sidebar.buttons["home"]
+    home.setFocus()
+    QTest.keyClick(home, Qt.Key.Key_Down)
+    focused = QApplication.focusWidget()
+    assert focused is window.sidebar.buttons["jobs"]
+    QTest.keyClick(focused, Qt.Key.Key_Space)
+    assert window.current == "jobs"
+    seen: list[QWidget] = []
+    for _ in range(12):
+        now = QApplication.focusWidget()
+        assert now is not None
+        seen.append(now)
+        QTest.keyClick(now, Qt.Key.Key_Tab)
+    page = jobs(window)
+    for wanted in (page.search, page.table, window.strip.pause):
+        assert wanted in seen
 
 
 async def test_every_control_has_a_name(attach: Attach) -> None:
@@ -368,3 +390,22 @@ async def test_a_page_that_is_not_open_costs_nothing(attach: Attach) -> None:
     assert page.model.rows == before
     window.go("votes")
     assert page.model.rows == []
+
+
+@pytest.mark.parametrize("key", [spec.key for spec in PAGES])
+async def test_a_refresh_of_a_busy_node_fits_into_a_frame(attach: Attach, key: str) -> None:
+    """CPU time, so that a busy machine does not fail it; 100 jobs is all that a snapshot holds."""
+    one = demo_view().jobs[1]
+    busy = tuple(replace(one, request_id=hash32(n), received_ms=one.received_ms - n) for n in range(100))
+    later = tuple(replace(job_, valid_votes=job_.valid_votes + 1, phase=Phase.PROVING) for job_ in busy)
+    window = attach(FakeFacade(replace(demo_view(), jobs=busy)))
+    window.go(key)
+    page = window.pages[key]
+    page.refresh(replace(demo_view(), jobs=busy))
+    costs = []
+    for jobs_ in (later, busy) * 4:
+        view = replace(demo_view(), jobs=jobs_)
+        before = time.thread_time()
+        page.refresh(view)
+        costs.append(time.thread_time() - before)
+    assert sorted(costs)[len(costs) // 2] < 0.016

@@ -127,10 +127,10 @@ def votes_cell(line: JobLine) -> Cell:
 
 def history_columns() -> list[Column[JobLine]]:
     return [
-        Column(tr("Request"), id_cell, 118),
+        Column(tr("Request"), id_cell, 116),
         Column(tr("My role"), role_cell, 0),
-        Column(tr("Phase"), phase_cell, 112),
-        Column(tr("Time"), time_cell, 104, right=True),
+        Column(tr("Phase"), phase_cell, 114),
+        Column(tr("Time"), time_cell, 100, right=True),
         Column(tr("Earned, ETH"), earned_cell, 118, right=True),
     ]
 

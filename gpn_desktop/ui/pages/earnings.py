@@ -78,9 +78,9 @@ class EarningsPage(Page):
     def refresh(self, view: NodeView) -> None:
         self._view = view
         earnings = view.earnings
-        self._show_gwei(self.ready, earnings.claimable, tr("paid out in one transaction"))
+        self._show_gwei(self.ready, earnings.claimable, tr("in one transaction"))
         if earnings.next_finalize_at:
-            note = tr("next ready {when}").format(when=text.until(earnings.next_finalize_at))
+            note = tr("next {when}").format(when=text.until(earnings.next_finalize_at))
         else:
             note = tr("nothing waits")
         self._show_gwei(self.window_, earnings.in_window, note)

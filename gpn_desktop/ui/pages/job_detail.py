@@ -44,6 +44,7 @@ class JobDetail(Card):
         scroll.setWidget(inside)
         scroll.setAccessibleName(tr("Details of the chosen request"))
         scroll.viewport().setAutoFillBackground(False)
+        scroll.setMinimumHeight(theme.fonts.px(180))
         self._or_empty = OrEmpty(scroll, EmptyState(theme))
         self.body.addWidget(self._or_empty)
         self.say(

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QSplitter
 
 from gpn_desktop.core.types import Hash32
@@ -20,6 +21,7 @@ from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
 from gpn_desktop.ui.widgets.table import Table
 
 TYPING_MS = 150
+SIDE_BY_SIDE = 940
 
 
 class JobsPage(Page):
@@ -52,7 +54,7 @@ class JobsPage(Page):
         self.list = OrEmpty(self.table, EmptyState(theme))
         card.body.addWidget(self.list)
         self.detail = JobDetail(theme)
-        split = QSplitter(Qt.Orientation.Horizontal)
+        self._split = split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
         split.setChildrenCollapsible(False)
         split.addWidget(card)
@@ -74,6 +76,12 @@ class JobsPage(Page):
         if live is not None:
             self.detail.show_job(live, view.address)
         self._counted()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """In a narrow window the details go below the table."""
+        super().resizeEvent(event)
+        narrow = self.width() < self.context.theme.fonts.px(SIDE_BY_SIDE)
+        self._split.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
 
     def tick(self) -> None:
         self.table.tick()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QGuiApplication, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
@@ -33,9 +33,7 @@ class Words(QLabel):
         self._claim()
 
     def _claim(self) -> None:
-        height = self.heightForWidth(self.width())
-        if height != self.minimumHeight():
-            self.setMinimumHeight(max(0, height))
+        self.setFixedHeight(max(0, self.heightForWidth(self.width())))
 
 
 def label(text: str, font: QFont, tone: str = "text", wrap: bool = False) -> QLabel:
@@ -87,6 +85,9 @@ class StatCard(Card):
     def __init__(self, theme: Theme, title: str) -> None:
         super().__init__(theme)
         self._title = title
+        # Equal shares of a row, whatever their words.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(theme.fonts.px(150))
         self.body.setSpacing(2)
         self.body.addWidget(label(title, theme.fonts.label, "muted"))
         row = QHBoxLayout()

@@ -27,7 +27,7 @@ HEADER = 38
 
 EDGE = 16
 LEAST = 110
-NARROWEST = 0.8
+NARROWEST = 0.9
 
 
 def inner(box: QRect, column: int, columns: int) -> QRect:
@@ -111,6 +111,7 @@ class Table(QTableView):
         self.setModel(model)
         right = frozenset(i for i, column in enumerate(model.columns) if column.right)
         self.setItemDelegate(CellDelegate(theme, right, self))
+        self.setMinimumHeight(theme.fonts.px(HEADER + 3 * ROW))
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
