@@ -12,19 +12,23 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
-from gpn_desktop.services.facade import Facade
 from gpn_desktop.ui.signals import QuitSignals
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.window import MainWindow
 
+if TYPE_CHECKING:
+    # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
+    from gpn_desktop.services.facade import Facade
+
 log = logging.getLogger("gpn.ui")
 
-MakeFacade = Callable[[], Awaitable[Facade]]
-Background = Callable[[Facade], Awaitable[None]]
+MakeFacade: TypeAlias = "Callable[[], Awaitable[Facade]]"
+Background: TypeAlias = "Callable[[Facade], Awaitable[None]]"
 # The facade shuts down within 5 s; a window that outlives it by this much would look hung.
 CLOSE_SECONDS = 15.0
 SWITCH_SECONDS = 0.0005

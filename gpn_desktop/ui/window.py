@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
@@ -18,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gpn_desktop.services.facade import Facade
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.live import LiveView
@@ -36,6 +36,10 @@ from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import ICONS, Theme
 from gpn_desktop.ui.widgets.banners import Banner, BannerArea
+
+if TYPE_CHECKING:
+    # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
+    from gpn_desktop.services.facade import Facade
 
 SECOND_MS = 1000
 # Of errors and of alerts each; more would push the page out of sight.

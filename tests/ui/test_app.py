@@ -193,3 +193,24 @@ def test_nothing_in_the_window_blocks_the_loop() -> None:
     for module in UI.rglob("*.py"):
         source = module.read_text(encoding="utf-8")
         assert not [word for word in forbidden if word in source], module.name
+
+
+def test_the_window_is_up_before_slow_imports() -> None:
+    code = "import sys, gpn_desktop.ui.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=UI.parents[1]
+    ).stdout.split()
+    assert "PySide6.QtWidgets" in loaded
+    slow = {
+        "web3",
+        "libp2p",
+        "trio",
+        "docker",
+        "grpc",
+        "coincurve",
+        "Crypto",
+        "eth_account",
+        "sqlite3",
+        "keyring",
+    }
+    assert slow.isdisjoint(loaded)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from gpn_desktop.services.facade import Facade
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import label
+
+if TYPE_CHECKING:
+    # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
+    from gpn_desktop.services.facade import Facade
 
 
 @dataclass(frozen=True, slots=True)
