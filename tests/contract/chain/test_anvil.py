@@ -23,6 +23,7 @@ from gpn_desktop.ports.chain import (
     ConsumerChanged,
     Deposit,
     Finalize,
+    Finalized,
     NewHead,
     RegisterConsumer,
     RegisterProver,
@@ -183,6 +184,7 @@ async def test_a_paid_out_slot_is_used_again(anvil: AnvilHarness) -> None:
     assert later.key != settled.key, "a slot that is in use is left alone"
     await anvil.advance(WINDOW)
     await prover.submit("finalize", Finalize(settled.key, settled.finalize_at, settled.raw_records))
+    await watcher.until(Finalized)
 
     third = await prover.submit("settle 2", Settle((await committee.entry(2),)))
 
