@@ -72,6 +72,8 @@ def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], 
     swarm = host.get_network()
     assert isinstance(swarm, Swarm)
     swarm.set_stream_handler(_contained(swarm.common_stream_handler))
+    # It dials whatever address any peer has told it, banned ones too; the node has its own dialer.
+    vars(swarm.auto_connector)["maybe_connect"] = trio.lowlevel.checkpoint
     push = gossip.push_msg
 
     async def safe_push(forwarder: ID, message: rpc_pb2.Message) -> None:
