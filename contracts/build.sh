@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the locked tools, tests the contract and makes the artifact and the bindings anew.
+# Installs the locked tools, tests the contract and makes artifact, bindings and gas figures anew.
+# With --check nothing is written, and whatever is stale fails.
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-../.venv/bin/python}
@@ -13,7 +14,8 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 fi
 
 npm ci --ignore-scripts --no-audit --no-fund
+case " $* " in *" --check "*) FORGE_SNAPSHOT_CHECK=true; export FORGE_SNAPSHOT_CHECK ;; esac
 for forge in node_modules/@foundry-rs/forge-*/bin/forge*; do
-    [ -x "$forge" ] && "$forge" test --offline
+    if [ -x "$forge" ]; then "$forge" test --offline; fi
 done
 "$python" gen.py "$@"

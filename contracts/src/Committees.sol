@@ -80,9 +80,11 @@ library Committees {
 
     /// @dev A seat's packed word; the seat must exist.
     function seatWord(Committee memory committee, uint256 seat) internal pure returns (uint256 word) {
-        uint256 at = committee.seats + seat * SEAT;
-        assembly ("memory-safe") {
-            word := mload(at)
+        unchecked {
+            uint256 at = committee.seats + seat * SEAT;
+            assembly ("memory-safe") {
+                word := mload(at)
+            }
         }
     }
 
@@ -104,7 +106,9 @@ library Committees {
 
     /// @dev The seat of an address, or the number of seats when it has none.
     function seatOf(Committee memory committee, address who) internal pure returns (uint256 seat) {
-        while (seat < committee.count && member(committee, seat) != who) ++seat;
+        unchecked {
+            while (seat < committee.count && member(committee, seat) != who) ++seat;
+        }
     }
 
     /// @dev |V|: how many seats may verify when the one at `proverSeat` proves.

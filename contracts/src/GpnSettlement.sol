@@ -37,14 +37,18 @@ contract GpnSettlement is Registry, Signatures {
         Committees.Committee committee;
     }
 
-    /// @dev The digests of one entry.
-    struct Digests {
-        bytes32 request;
-        bytes32 vote;
+    /// @dev What is needed of an entry besides its signatures, read and checked for form once.
+    struct Item {
+        bytes32 requestId;
+        bytes32 voteDigest;
+        bytes32 proofHash;
+        uint256 proverSeat;
+        RequestData request;
     }
 
     /// @dev A stored record, unpacked.
     struct Record {
+        bytes32 requestId;
         bytes32 voteDigest;
         address consumer;
         uint256 rewardGwei;
@@ -53,7 +57,6 @@ contract GpnSettlement is Registry, Signatures {
         uint256 tippedSeatPlus1;
         uint256 quorum;
         uint256 proverSeat;
-        bytes32 requestId;
     }
 
     /// @dev Fees gathered by seat of one committee before they are written; `mask` are the seats of `perSeat`.
@@ -80,15 +83,16 @@ contract GpnSettlement is Registry, Signatures {
     /// @param old what the slot held, to be paid in the same call; empty for a fresh or finalized slot
     function settle(bytes32 slot, Batch calldata old, Entry[] calldata entries) external {
         Work memory w = _begin(entries.length);
+        Item memory item;
         for (uint256 i; i < entries.length; ++i) {
             Entry calldata e = entries[i];
-            (bytes4 reason, Digests memory d) = _open(w, e);
+            bytes4 reason = _open(w, e, item);
             if (reason == 0) {
                 (uint256 counted, bool good) =
-                    _checkVotes(d.vote, e.votes, w.committee.seats, w.committee.count);
-                uint256 verifiers = w.committee.verifiers & ~(uint256(1) << e.proverSeat);
+                    _checkVotes(item.voteDigest, e.votes, w.committee.seats, w.committee.count);
+                uint256 verifiers = w.committee.verifiers & ~(uint256(1) << item.proverSeat);
                 if (!good || counted & ~verifiers != 0) reason = BadVotes.selector;
-                else reason = _accept(w, e, d, counted);
+                else reason = _accept(w, item, counted);
             }
             if (reason != 0) _skip(w, i, reason);
         }
@@ -103,25 +107,25 @@ contract GpnSettlement is Registry, Signatures {
     {
         Work memory w = _begin(entries.length);
         bytes4[] memory reasons = new bytes4[](entries.length);
-        Digests[] memory digests = new Digests[](entries.length);
+        Item[] memory items = _itemSlots(entries.length);
         bytes32[] memory votes = new bytes32[](entries.length);
         for (uint256 i; i < entries.length; ++i) {
-            RequestData calldata first = entries[0].request;
-            RequestData calldata request = entries[i].request;
-            if (request.consumer != first.consumer || request.snapshotId != first.snapshotId) {
+            Item memory item;
+            (reasons[i], items[i]) = (_open(w, entries[i], item), item);
+            votes[i] = item.voteDigest;
+            RequestData memory first = items[0].request;
+            if (item.request.consumer != first.consumer || item.request.snapshotId != first.snapshotId) {
                 revert NotInBatch();
             }
-            (reasons[i], digests[i]) = _open(w, entries[i]);
-            votes[i] = digests[i].vote;
         }
         (uint256 signers, bool good) = _checkVotes(
             _batchVoteDigest(w.domain, votes), signatures, w.committee.seats, w.committee.count
         );
         if (!good || signers & ~w.committee.verifiers != 0) revert BadVotes();
-        for (uint256 i; i < entries.length; ++i) {
+        for (uint256 i; i < items.length; ++i) {
             bytes4 reason = reasons[i];
-            uint256 counted = signers & ~(uint256(1) << entries[i].proverSeat);
-            if (reason == 0) reason = _accept(w, entries[i], digests[i], counted);
+            Item memory item = items[i];
+            if (reason == 0) reason = _accept(w, item, signers & ~(uint256(1) << item.proverSeat));
             if (reason != 0) _skip(w, i, reason);
         }
         _store(w, slot, old);
@@ -235,34 +239,59 @@ contract GpnSettlement is Registry, Signatures {
         w.records = new bytes(entries * RECORD);
     }
 
+    /// @dev An array for items to come; `new` would make empty ones first, at a cost for each.
+    function _itemSlots(uint256 length) private pure returns (Item[] memory items) {
+        uint256[] memory slots = new uint256[](length);
+        assembly ("memory-safe") {
+            items := slots
+        }
+    }
+
     function _skip(Work memory w, uint256 index, bytes4 reason) private {
         if (w.firstReason == 0) w.firstReason = reason;
         emit EntrySkipped(index, reason);
     }
 
-    /// @dev The entry's digests, and why it is no good before anybody looks at votes (0: good so far).
+    /// @dev Reads the entry into `item`; says why it is no good before anybody looks at votes (0: good so far).
     /// Leaves the request's committee in `w`.
-    function _open(Work memory w, Entry calldata e) private view returns (bytes4 reason, Digests memory d) {
-        RequestData calldata r = e.request;
-        if (w.committee.consumer != r.consumer || w.committee.id != r.snapshotId) {
-            w.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
-        }
+    function _open(Work memory w, Entry calldata e, Item memory item) private view returns (bytes4 reason) {
+        RequestData memory r = e.request;
         Committees.Committee memory k = w.committee;
-        d.request = _requestDigest(w.domain, r);
-        if (!_canProve(k, e.proverSeat)) {
-            return (k.count == 0 ? UnknownSnapshot.selector : BadProver.selector, d);
+        if (k.consumer != r.consumer || k.id != r.snapshotId) {
+            k = w.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
         }
-        d.vote = _validVoteDigest(w.domain, d.request, k.member(e.proverSeat), e.proofHash, e.attempt);
-        uint256 deadline = r.deadline;
-        // A request counts its deadline from a block in which its snapshot was in force.
-        if (k.endedAt != 0 && deadline > k.endedAt + MAX_LIFETIME) return (SnapshotNotInForce.selector, d);
-        if (block.timestamp > deadline + SETTLE_GRACE) return (RequestExpired.selector, d);
-        if (deadline > block.timestamp + MAX_LIFETIME) return (DeadlineTooFar.selector, d);
-        if (r.rewardGwei < MIN_REWARD_GWEI) return (RewardTooSmall.selector, d);
-        uint256 verifiers = k.verifierCount(e.proverSeat);
-        if (r.quorum <= verifiers / 2 || r.quorum > verifiers) return (QuorumOutOfRange.selector, d);
-        if (r.consumer == address(0) || _recover(d.request, e.consumerR, e.consumerVS) != r.consumer) {
-            return (BadConsumerSignature.selector, d);
+        uint256 seat = e.proverSeat;
+        item.request = r;
+        item.proverSeat = seat;
+        item.proofHash = e.proofHash;
+        item.requestId = _requestDigest(w.domain, r);
+        if (!_canProve(k, seat)) {
+            item.voteDigest = 0;
+            return k.count == 0 ? UnknownSnapshot.selector : BadProver.selector;
+        }
+        item.voteDigest = _validVoteDigest(w.domain, item.requestId, k.member(seat), item.proofHash, e.attempt);
+        reason = _judge(k, r, seat);
+        if (reason == 0 && _recover(item.requestId, e.consumerR, e.consumerVS) != r.consumer) {
+            reason = BadConsumerSignature.selector;
+        }
+    }
+
+    /// @dev Whether a request can be settled now, whoever voted; sums of 64-bit times do not overflow.
+    function _judge(Committees.Committee memory k, RequestData memory r, uint256 proverSeat)
+        private
+        view
+        returns (bytes4)
+    {
+        unchecked {
+            uint256 deadline = r.deadline;
+            // A request counts its deadline from a block in which its snapshot was in force.
+            if (k.endedAt != 0 && deadline > k.endedAt + MAX_LIFETIME) return SnapshotNotInForce.selector;
+            if (block.timestamp > deadline + SETTLE_GRACE) return RequestExpired.selector;
+            if (deadline > block.timestamp + MAX_LIFETIME) return DeadlineTooFar.selector;
+            if (r.rewardGwei < MIN_REWARD_GWEI) return RewardTooSmall.selector;
+            uint256 verifiers = k.verifierCount(proverSeat);
+            if (r.quorum <= verifiers / 2 || r.quorum > verifiers) return QuorumOutOfRange.selector;
+            return 0;
         }
     }
 
@@ -271,14 +300,11 @@ contract GpnSettlement is Registry, Signatures {
     }
 
     /// @dev Debits the consumer, uses the nonce up and writes the record; every check comes before any effect.
-    function _accept(Work memory w, Entry calldata e, Digests memory d, uint256 counted)
-        private
-        returns (bytes4)
-    {
-        RequestData calldata r = e.request;
+    function _accept(Work memory w, Item memory item, uint256 counted) private returns (bytes4) {
+        RequestData memory r = item.request;
         if (Committees.popcount(counted) < r.quorum) return QuorumNotMet.selector;
         uint256 tippedSeatPlus1;
-        if (msg.sender != w.committee.member(e.proverSeat)) {
+        if (msg.sender != w.committee.member(item.proverSeat)) {
             uint256 seat = w.committee.seatOf(msg.sender);
             if (seat == w.committee.count) return NotMember.selector;
             if (block.timestamp >= uint256(r.deadline) + SETTLE_DELAY) tippedSeatPlus1 = seat + 1;
@@ -288,28 +314,37 @@ contract GpnSettlement is Registry, Signatures {
             w.accountOf = r.consumer;
             w.account = _accounts[r.consumer];
         }
-        Account memory a = w.account;
-        if (r.nonce < a.nonceBase) return NonceUsed.selector;
-        uint256 offset = r.nonce - a.nonceBase;
-        if (offset > 127) return NonceTooFar.selector;
-        if ((a.nonceWindow >> offset) & 1 != 0) return NonceUsed.selector;
-        if (r.rewardGwei > a.balanceGwei) return InsufficientBalance.selector;
-        a.nonceWindow |= uint128(1) << uint128(offset);
-        a.balanceGwei -= r.rewardGwei;
+        bytes4 reason = _debit(w.account, r);
+        if (reason != 0) return reason;
         uint256 low = (uint256(r.snapshotId) << 192) | (tippedSeatPlus1 << 16) | (uint256(r.quorum) << 8)
-            | e.proverSeat;
+            | item.proverSeat;
         uint256 high = (uint256(uint160(r.consumer)) << 96) | (uint256(r.rewardGwei) << 32) | counted;
         bytes memory records = w.records;
-        uint256 at = w.accepted++ * RECORD;
+        uint256 nth = w.accepted;
         assembly ("memory-safe") {
-            let p := add(add(records, 32), at)
-            mstore(p, mload(d))
-            mstore(add(p, 32), mload(add(d, 32)))
+            let p := add(add(records, 32), shl(7, nth))
+            mcopy(p, item, 64)
             mstore(add(p, 64), high)
             mstore(add(p, 96), low)
         }
-        emit LatestProof(r.consumer, d.request, e.proofHash);
+        w.accepted = nth + 1;
+        emit LatestProof(r.consumer, item.requestId, item.proofHash);
         return 0;
+    }
+
+    /// @dev Takes nonce and reward out of an account in memory, or says why not.
+    function _debit(Account memory a, RequestData memory r) private pure returns (bytes4) {
+        unchecked {
+            if (r.nonce < a.nonceBase) return NonceUsed.selector;
+            uint256 offset = r.nonce - a.nonceBase;
+            if (offset > 127) return NonceTooFar.selector;
+            uint256 window = a.nonceWindow;
+            if ((window >> offset) & 1 != 0) return NonceUsed.selector;
+            if (r.rewardGwei > a.balanceGwei) return InsufficientBalance.selector;
+            a.nonceWindow = uint128(window | (1 << offset));
+            a.balanceGwei -= r.rewardGwei;
+            return 0;
+        }
     }
 
     function _flushAccount(Work memory w) private {
@@ -330,6 +365,7 @@ contract GpnSettlement is Registry, Signatures {
         if (_batches[key] & OPEN != 0) {
             if (old.records.length == 0) revert BatchOpen();
             Payout memory p;
+            p.committee = w.committee; // most likely the same
             _pay(p, key, old);
             _flushPayout(p);
         }
@@ -360,19 +396,19 @@ contract GpnSettlement is Registry, Signatures {
 
     function _record(bytes memory records, uint256 index) private pure returns (Record memory r) {
         if (index >= records.length / RECORD) revert BadIndex();
+        _read(r, records, index);
+    }
+
+    /// @dev Unpacks a record that exists into `r`.
+    function _read(Record memory r, bytes memory records, uint256 index) private pure {
         uint256 high;
         uint256 low;
-        bytes32 requestId;
-        bytes32 digest;
         assembly ("memory-safe") {
-            let p := add(add(records, 32), mul(index, 128))
-            requestId := mload(p)
-            digest := mload(add(p, 32))
+            let p := add(add(records, 32), shl(7, index))
+            mcopy(r, p, 64)
             high := mload(add(p, 64))
             low := mload(add(p, 96))
         }
-        r.requestId = requestId;
-        r.voteDigest = digest;
         r.consumer = address(uint160(high >> 96));
         r.rewardGwei = (high >> 32) & type(uint64).max;
         r.counted = high & type(uint32).max;
@@ -402,8 +438,9 @@ contract GpnSettlement is Registry, Signatures {
         uint256 burnedBefore = p.burned;
         uint256 count = records.length / RECORD;
         uint256 extra;
+        Record memory r;
         for (uint256 i; i < count; ++i) {
-            Record memory r = _record(records, i);
+            _read(r, records, i);
             if (state & EXTENDED != 0) {
                 if (i & 7 == 0) {
                     extra = _extensions[key][i >> 3];
@@ -432,20 +469,26 @@ contract GpnSettlement is Registry, Signatures {
             _spread(p);
             p.mask = r.counted;
         }
-        uint256 reward = r.rewardGwei;
-        uint256 verifiers = p.committee.verifierCount(r.proverSeat);
-        uint256 left = verifiers - Committees.popcount(r.counted);
-        uint256 fee = reward * VERIFIER_BPS / 10_000 / verifiers;
-        // Leaving verifiers out earns nobody anything: their fees and the prover's bonus for them are burned.
-        uint256 lost = fee * left + reward * INCLUSION_BPS * left / (10_000 * verifiers);
-        uint256 proverShare = reward - lost - fee * (verifiers - left);
-        if (r.tippedSeatPlus1 != 0 && r.tippedSeatPlus1 - 1 != r.proverSeat) {
-            p.seats[r.tippedSeatPlus1 - 1] += TIP_GWEI;
-            proverShare -= TIP_GWEI;
+        // Nothing here leaves 256 bits: rewards have 64, shares add up to one, and 60 % covers the tip.
+        unchecked {
+            uint256 reward = r.rewardGwei;
+            uint256 verifiers = p.committee.verifierCount(r.proverSeat);
+            uint256 left = verifiers - Committees.popcount(r.counted);
+            uint256 fee = reward * VERIFIER_BPS / 10_000 / verifiers;
+            uint256 proverShare = reward - fee * verifiers;
+            if (left != 0) {
+                // Leaving verifiers out earns nobody anything: their fees and the bonus for them are burned.
+                uint256 bonus = reward * INCLUSION_BPS * left / (10_000 * verifiers);
+                p.burned += fee * left + bonus;
+                proverShare -= bonus;
+            }
+            if (r.tippedSeatPlus1 != 0 && r.tippedSeatPlus1 - 1 != r.proverSeat) {
+                p.seats[r.tippedSeatPlus1 - 1] += TIP_GWEI;
+                proverShare -= TIP_GWEI;
+            }
+            p.perSeat += fee;
+            p.seats[r.proverSeat] += proverShare;
         }
-        p.perSeat += fee;
-        p.seats[r.proverSeat] += proverShare;
-        p.burned += lost;
     }
 
     /// @dev Gives the gathered fee to each seat of the mask: records with equal votes cost one pass.
@@ -465,21 +508,36 @@ contract GpnSettlement is Registry, Signatures {
 
     /// @dev Writes the sums of one committee, lane by lane. No lane overflows: see Registry._wholeGwei.
     function _flushSeats(Payout memory p) private {
-        _spread(p);
+        Committees.Committee memory k = p.committee;
+        uint256[32] memory seats = p.seats;
+        uint256 mask = p.mask;
+        uint256 fee = p.perSeat;
+        uint256 count = k.count;
+        uint256 packed = k.seats;
         uint256 lane;
         uint256 sum;
-        for (uint256 i; i < p.committee.count; ++i) {
-            uint256 amount = p.seats[i];
-            if (amount == 0) continue;
-            p.seats[i] = 0;
-            uint256 id = p.committee.memberId(i);
-            if (id >> 2 != lane) {
-                if (sum != 0) _lanes[lane] += sum;
-                (lane, sum) = (id >> 2, 0);
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                uint256 amount;
+                uint256 id;
+                assembly ("memory-safe") {
+                    let at := add(seats, shl(5, i))
+                    amount := add(mload(at), mul(fee, and(shr(i, mask), 1)))
+                    mstore(at, 0)
+                    id := and(shr(64, mload(packed)), 0xffffffff)
+                    packed := add(packed, 26)
+                }
+                if (amount == 0) continue;
+                if (id >> 2 != lane) {
+                    if (sum != 0) _lanes[lane] += sum;
+                    lane = id >> 2;
+                    sum = 0;
+                }
+                sum += amount << ((id & 3) << 6);
             }
-            sum += amount << ((id & 3) << 6);
+            if (sum != 0) _lanes[lane] += sum;
         }
-        if (sum != 0) _lanes[lane] += sum;
+        (p.mask, p.perSeat) = (0, 0);
     }
 
     function _flushPayout(Payout memory p) private {

@@ -131,7 +131,7 @@ interface IGpnSettlement {
     event Settled(bytes32 indexed key, address indexed submitter, uint64 finalizeAt, bytes records);
     /// @notice An entry that was left out of its batch; reason is the selector of one of the errors below.
     event EntrySkipped(uint256 index, bytes4 reason);
-    event LatestProof(address indexed consumer, bytes32 indexed requestId, bytes32 proofHash);
+    event LatestProof(address indexed consumer, bytes32 requestId, bytes32 proofHash);
     /// @notice counted: all seats that count now for record `index`.
     event Extended(bytes32 indexed key, uint256 index, uint32 counted);
     /// @notice A challenger stands, or was extended, beside the incumbent of record `index`.

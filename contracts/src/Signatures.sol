@@ -55,12 +55,21 @@ abstract contract Signatures {
         return _batchVoteDigest(DOMAIN_SEPARATOR(), votes);
     }
 
-    function _requestDigest(bytes32 domain, IGpnSettlement.RequestData calldata request)
+    function _requestDigest(bytes32 domain, IGpnSettlement.RequestData memory request)
         internal
         pure
         returns (bytes32)
     {
-        return _typed(domain, keccak256(abi.encode(REQUEST_TYPE, request)));
+        bytes32 kind = REQUEST_TYPE;
+        bytes32 structHash;
+        assembly ("memory-safe") {
+            // A structure of value types lies in memory as abi.encode would write it.
+            let free := mload(0x40)
+            mstore(free, kind)
+            mcopy(add(free, 32), request, 256)
+            structHash := keccak256(free, 288)
+        }
+        return _typed(domain, structHash);
     }
 
     function _validVoteDigest(
@@ -70,7 +79,19 @@ abstract contract Signatures {
         bytes32 proofHash,
         uint8 attempt
     ) internal pure returns (bytes32) {
-        return _typed(domain, keccak256(abi.encode(VOTE_TYPE, requestId, prover, proofHash, attempt, true)));
+        bytes32 kind = VOTE_TYPE;
+        bytes32 structHash;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, kind)
+            mstore(add(free, 32), requestId)
+            mstore(add(free, 64), prover)
+            mstore(add(free, 96), proofHash)
+            mstore(add(free, 128), attempt)
+            mstore(add(free, 160), 1)
+            structHash := keccak256(free, 192)
+        }
+        return _typed(domain, structHash);
     }
 
     function _batchVoteDigest(bytes32 domain, bytes32[] memory votes) internal pure returns (bytes32) {
@@ -110,24 +131,28 @@ abstract contract Signatures {
             let end := add(p, votes.length)
             mstore(m, digest)
             // `lowest` is the smallest seat that may come next: a member counts once.
-            for { let lowest := 0 } and(iszero(bad), lt(p, end)) { p := add(p, 65) } {
+            let lowest := 0
+            for {} and(iszero(bad), lt(p, end)) { p := add(p, 65) } {
                 let seat := byte(0, calldataload(p))
                 let vs := calldataload(add(p, 33))
                 let s := shr(1, shl(1, vs))
                 mstore(add(m, 32), add(27, shr(255, vs)))
-                mstore(add(m, 64), calldataload(add(p, 1)))
+                calldatacopy(add(m, 64), add(p, 1), 32)
                 mstore(add(m, 96), s)
+                // Without a signer nothing is returned, and what was there must not pass for one; 0 is no member.
                 mstore(0, 0)
                 pop(staticcall(gas(), 1, m, 128, 0, 32))
                 let signer := mload(0)
-                bad := or(lt(seat, lowest), or(iszero(lt(seat, count)), gt(s, half)))
-                if iszero(bad) {
-                    bad := or(iszero(signer), xor(signer, shr(96, mload(add(seats, mul(seat, 26))))))
-                }
+                // In order, low s, and that seat's signature.
+                bad := or(
+                    lt(seat, lowest),
+                    or(gt(s, half), xor(signer, shr(96, mload(add(seats, mul(seat, 26))))))
+                )
                 lowest := add(seat, 1)
                 counted := or(counted, shl(seat, 1))
             }
-            good := iszero(bad)
+            // Seats increase: when the last one exists, all do.
+            good := iszero(or(bad, gt(lowest, count)))
         }
     }
 }

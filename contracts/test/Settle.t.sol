@@ -34,8 +34,9 @@ contract SettleTest is Base {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         check(logs[0].topics[0] == IGpnSettlement.LatestProof.selector, "LatestProof comes first");
         check(logs[0].topics[1] == bytes32(uint256(uint160(consumer))), "its consumer");
-        check(logs[0].topics[2] == requestId, "its request");
-        check(abi.decode(logs[0].data, (bytes32)) == e.proofHash, "its proof");
+        (bytes32 request_, bytes32 proof) = abi.decode(logs[0].data, (bytes32, bytes32));
+        check(request_ == requestId, "its request");
+        check(proof == e.proofHash, "its proof");
     }
 
     // Signatures ------------------------------------------------------------------------------------------

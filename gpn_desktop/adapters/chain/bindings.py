@@ -716,9 +716,9 @@ class LatestProof:
     @classmethod
     def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
         """From a log with this topic; ValueError otherwise (``LatestProof``)."""
-        i = _indexed(cls.TOPIC, ["address", "bytes32"], topics)
-        t = decode(["bytes32"], data)
-        return cls(consumer=_address(i[0]), request_id=Hash32(i[1]), proof_hash=Hash32(t[0]))
+        i = _indexed(cls.TOPIC, ["address"], topics)
+        t = decode(["bytes32", "bytes32"], data)
+        return cls(consumer=_address(i[0]), request_id=Hash32(t[0]), proof_hash=Hash32(t[1]))
 
 
 @dataclass(frozen=True, slots=True)
