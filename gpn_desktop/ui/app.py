@@ -75,16 +75,16 @@ def run_gui(
     sys.setswitchinterval(SWITCH_SECONDS)
     qt_app = app
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qt_app)) as runner:
-        return runner.run(_session(qt_app, make_facade, title, banner, background))
+        return runner.run(_desktop(qt_app, make_facade, title, banner, background))
 
 
-async def _session(
+async def _desktop(
     app: QApplication, make_facade: MakeFacade, title: str, banner: str, background: Background | None
 ) -> int:
-    return await Session(app, make_facade, title, banner, background).run()
+    return await Desktop(app, make_facade, title, banner, background).run()
 
 
-class Session:
+class Desktop:
     """One run: start, live, shut down in order. Made on the running loop, which its window's tasks use."""
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -43,6 +44,11 @@ def stylesheet(c: Colors, scale: float, mono: str) -> str:
         f'QLabel[tone="{tone}"] {{ color: {getattr(c, tone)}; }}'
         for tone in ("text", "muted", "accent", "good", "warn", "bad", "info")
     )
+    monospaced = f'QLabel[mono="true"] {{ font-family: "{mono}"; font-size: {px(12)}; }}'
+    return "\n".join((_frame(c), tones, monospaced, _controls(c, px), _lists(c)))
+
+
+def _frame(c: Colors) -> str:
     return f"""
 QMainWindow, QWidget#content {{ background: {c.bg}; }}
 QWidget#page, QScrollArea#scroll, QWidget#scrolled {{ background: transparent; border: none; }}
@@ -51,10 +57,13 @@ QWidget#strip {{ background: {c.surface}; border-top: 1px solid {c.border}; }}
 QFrame#card {{ background: {c.surface}; border: 1px solid {c.border}; border-radius: 8px; }}
 QFrame#line {{ background: {c.border}; border: none; max-height: 1px; min-height: 1px; }}
 QLabel {{ background: transparent; border: none; }}
-{tones}
-QLabel[mono="true"] {{ font-family: "{mono}"; font-size: {px(12)}; }}
 QToolTip {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; padding: 4px; }}
 
+"""
+
+
+def _controls(c: Colors, px: Callable[[int], str]) -> str:
+    return f"""
 QPushButton {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
   border-radius: 6px; padding: 0 {px(14)}; min-height: {px(33)}; }}
 QPushButton:hover {{ background: {c.raised}; }}
@@ -80,6 +89,11 @@ QLineEdit {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.bord
   placeholder-text-color: {c.muted}; }}
 QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
 
+"""
+
+
+def _lists(c: Colors) -> str:
+    return f"""
 QTableView {{ background: transparent; border: none; outline: none; gridline-color: transparent;
   selection-background-color: transparent; }}
 QHeaderView {{ background: transparent; border: none; }}

@@ -95,11 +95,13 @@ class Theme(QObject):
     def __init__(self, app: QApplication, tokens: Tokens | None = None) -> None:
         super().__init__(app)
         self._app = app
+        self._chosen = tokens is not None
         self.tokens = tokens or _system_tokens()
         self.fonts = Fonts(app.font())
         app.setStyle("Fusion")
         app.setFont(self.fonts.body)
         self._apply()
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow_system)
 
     def use(self, tokens: Tokens) -> None:
         if tokens is not self.tokens:
@@ -108,6 +110,8 @@ class Theme(QObject):
             self.changed.emit()
 
     def toggle(self) -> None:
+        """The user's choice; the system's changes are not followed any more."""
+        self._chosen = True
         self.use(LIGHT if self.tokens is DARK else DARK)
 
     def color(self, tone: str) -> QColor:
@@ -124,6 +128,10 @@ class Theme(QObject):
         """Run ``apply`` now and after every change."""
         self.changed.connect(apply)
         apply()
+
+    def _follow_system(self) -> None:
+        if not self._chosen:
+            self.use(_system_tokens())
 
     def _apply(self) -> None:
         self._app.setPalette(_palette(self.tokens))

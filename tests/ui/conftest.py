@@ -44,6 +44,7 @@ async def attach(theme: Theme) -> AsyncIterator[Attach]:
         window = MainWindow(theme, "GPN Desktop")
         windows.append(window)
         window.show()
+        window.activateWindow()
         window.attach(facade)
         return window
 

@@ -43,6 +43,18 @@ def hash32(seed: object) -> Hash32:
     return Hash32(random.Random(str(seed)).randbytes(32))
 
 
+_DECIDED = (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
+
+
+def _steps(phase: Phase, received: int) -> tuple[StepView, ...]:
+    life = ["Received", "Proving", "Verifying", "Verified", "Settled", "Paid"]
+    last = {Phase.WAITING: 1, Phase.PROVING: 2, Phase.VERIFYING: 3, Phase.VERIFIED: 4, Phase.SETTLED: 5}
+    labels = (
+        life[: last.get(phase, 6)] if phase in (*last, Phase.PAID) else [life[0], phase.value.capitalize()]
+    )
+    return tuple(StepView(label, received + at * 780) for at, label in enumerate(labels))
+
+
 def job(
     number: int,
     phase: Phase,
@@ -58,16 +70,7 @@ def job(
     """One request as the node would show it; ``number`` makes its id."""
     now = int(time.time() * 1000)
     received = received_ms if received_ms is not None else now - number * 47_311 - 31_000
-    decided = phase in (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
-    took = 2_340 + number * 37
-    labels = ["Received"]
-    if phase is not Phase.WAITING:
-        labels.append("Proving")
-    if decided or phase is Phase.VERIFYING:
-        labels.append("Verifying")
-    labels += ["Verified"] * decided + ["Settled"] * (phase in (Phase.SETTLED, Phase.PAID))
-    labels += ["Paid"] * (phase is Phase.PAID)
-    steps = tuple(StepView(label, received + at * 780) for at, label in enumerate(labels))
+    decided = phase in _DECIDED
     winner = next((t for t in turns if t.state in ("verified", "announced", "proving")), None)
     return JobView(
         request_id=hash32(number),
@@ -85,12 +88,12 @@ def job(
         invalid_votes=sum(not v.valid for v in votes),
         committee=5,
         received_ms=received,
-        verdict_ms=received + took if decided else 0,
+        verdict_ms=received + 2_340 + number * 37 if decided else 0,
         proof_hash=hash32(("proof", number)) if decided else None,
         seed=hash32(("seed", number)),
         turns=turns,
         votes=votes,
-        timeline=steps,
+        timeline=_steps(phase, received),
         error=error,
     )
 

@@ -15,17 +15,17 @@ from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import PortInUse
 from gpn_desktop.services.facade import Facade
-from gpn_desktop.ui.app import Session, has_display
+from gpn_desktop.ui.app import Desktop, has_display
 from tests.ui.fake import FakeFacade, demo_view
 from tests.ui.test_window import until
 
 UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
 
 
-def session(
+def desktop(
     qapp: QApplication, make: Callable[[], object], background: Callable[[Facade], object] | None = None
-) -> Session:
-    return Session(qapp, make, "GPN Desktop", "", background)  # type: ignore[arg-type]
+) -> Desktop:
+    return Desktop(qapp, make, "GPN Desktop", "", background)  # type: ignore[arg-type]
 
 
 async def test_closing_awaits_the_shutdown(qapp: QApplication) -> None:
@@ -35,7 +35,7 @@ async def test_closing_awaits_the_shutdown(qapp: QApplication) -> None:
     async def make() -> Facade:
         return facade
 
-    run = session(qapp, make)
+    run = desktop(qapp, make)
     ended = asyncio.ensure_future(run.run())
     await until(lambda: bool(run.window.pages))
     run.window.close()
@@ -61,7 +61,7 @@ async def test_a_node_that_cannot_start_says_why_and_can_be_tried_again(qapp: QA
             raise result
         return facade
 
-    run = session(qapp, make)
+    run = desktop(qapp, make)
     ended = asyncio.ensure_future(run.run())
     start = run.window.start_page
     await until(start.retry.isVisible)
@@ -85,7 +85,7 @@ async def test_closing_before_there_is_a_node(qapp: QApplication) -> None:
             cancelled.set()
         raise AssertionError
 
-    run = session(qapp, make)
+    run = desktop(qapp, make)
     ended = asyncio.ensure_future(run.run())
     await begun.wait()
     run.window.close()
@@ -106,7 +106,7 @@ async def test_the_script_beside_the_window_ends_before_the_node(qapp: QApplicat
         finally:
             closed_before.append(facade.closed)
 
-    run = session(qapp, make, script)
+    run = desktop(qapp, make, script)
     ended = asyncio.ensure_future(run.run())
     await until(lambda: bool(run.window.pages))
     await asyncio.sleep(0.01)
@@ -124,7 +124,7 @@ async def test_an_error_of_the_script_is_a_banner(qapp: QApplication) -> None:
     async def script(node: Facade) -> None:
         raise PortInUse("Port 9000 is taken.")
 
-    run = session(qapp, make, script)
+    run = desktop(qapp, make, script)
     ended = asyncio.ensure_future(run.run())
     await until(lambda: any("GPN-1105" in banner.text for banner in run.window.banners.shown))
     run.window.close()

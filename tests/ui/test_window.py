@@ -266,6 +266,16 @@ async def test_withdraw_asks_works_and_tells(attach: Attach) -> None:
     assert not page.withdraw.isEnabled()
 
 
+async def test_testing_mode_says_that_nothing_is_earned(attach: Attach) -> None:
+    window = attach(FakeFacade(replace(empty_view(), network="testing", chain_up=False)))
+    assert "no chain" in earnings(window).subtitle.text()
+    assert window.strip.badge.text() == "TESTING"
+    assert not window.strip.head.isVisible()
+    home = window.pages["home"]
+    assert isinstance(home, HomePage)
+    assert home.checks.facts[0].value == "none, testing mode"
+
+
 async def test_withdraw_can_be_called_off(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
     page = earnings(attach(facade))

@@ -43,7 +43,6 @@ class EarningsPage(Page):
         super().__init__(context, tr("Earnings"))
         theme = context.theme
         self._view: NodeView | None = None
-        self.subtitle.setText(tr("Rewards for proofs and votes, exact to the gwei."))
         self.withdraw = button(tr("Withdraw"), theme, "primary")
         self.withdraw.clicked.connect(self._ask)
         self.buttons.addWidget(self.withdraw)
@@ -77,6 +76,11 @@ class EarningsPage(Page):
 
     def refresh(self, view: NodeView) -> None:
         self._view = view
+        self.subtitle.setText(
+            tr("Testing mode uses no chain, so nothing is earned.")
+            if view.network == "testing"
+            else tr("Rewards for proofs and votes, exact to the gwei.")
+        )
         earnings = view.earnings
         self._show_gwei(self.ready, earnings.claimable, tr("in one transaction"))
         if earnings.next_finalize_at:

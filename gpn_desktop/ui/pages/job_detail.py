@@ -125,6 +125,11 @@ def _facts(job: JobView) -> list[Fact]:
         facts.append(_hash(tr("Proof"), job.proof_hash))
     if job.seed is not None:
         facts.append(_hash(tr("Seed of the order"), job.seed))
+    for name, millis in ((tr("Time to prove"), job.prove_ms), (tr("Time to verify"), job.verify_ms)):
+        if millis is not None:
+            facts.append(
+                Fact(name, text.took(int(millis)), tip=tr("As this node measured it as the gateway."))
+            )
     if job.earned:
         facts.append(Fact(tr("Earned"), f"{text.eth(job.earned)} ETH", tip=text.exact_gwei(job.earned)))
     return facts
