@@ -2,11 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {Committees} from "./Committees.sol";
-import {IGpnSettlement} from "./IGpnSettlement.sol";
+import {Terms} from "./Terms.sol";
 
 /// @title Who takes part: consumers with their balances, operators with their stakes, and the committees.
 /// @dev No owner and no pause. Whatever leaves the contract leaves at the end of a call, after every write.
-abstract contract Registry is IGpnSettlement {
+abstract contract Registry is Terms {
     using Committees for Committees.Snapshot;
     using Committees for Committees.Committee;
 
@@ -14,18 +14,6 @@ abstract contract Registry is IGpnSettlement {
     /// @notice How long a commitment holds unless renewed, so that absent members cannot block a quorum for ever.
     uint64 public constant COMMITMENT_TTL = 30 days;
     uint256 internal constant MAX_IMAGE_BYTES = 256;
-
-    uint64 internal immutable WINDOW;
-    uint64 internal immutable SETTLE_GRACE;
-    uint64 internal immutable MAX_LIFETIME;
-    uint64 internal immutable UNBOND;
-    uint64 internal immutable SETTLE_DELAY;
-    uint96 internal immutable MIN_STAKE;
-    uint64 internal immutable MIN_REWARD_GWEI;
-    uint64 internal immutable TIP_GWEI;
-    uint16 internal immutable PROVER_BPS;
-    uint16 internal immutable INCLUSION_BPS;
-    uint16 internal immutable VERIFIER_BPS;
 
     /// @dev Balance and used nonces in one slot: a settlement's debit and its replay guard are one write.
     struct Account {
@@ -77,27 +65,7 @@ abstract contract Registry is IGpnSettlement {
     /// @dev Index 0 is nobody: an id belongs to one address for ever, so a newcomer never inherits rewards.
     address[] internal _members;
 
-    constructor(Params memory p) {
-        uint256 busy = uint256(p.maxLifetime) + p.settleGrace + p.window;
-        uint256 proverShare = uint256(p.minRewardGwei) * p.proverBps / 10_000;
-        // Stake outlives everything that its owner may still answer for; the tip fits into every prover's share.
-        if (
-            p.window == 0 || p.maxLifetime == 0 || p.unbond <= busy || p.unbond > 3650 days
-                || p.settleDelay > p.settleGrace || p.minStake == 0 || p.minRewardGwei == 0
-                || p.tipGwei > proverShare
-                || uint256(p.proverBps) + p.inclusionBps + p.verifierBps != 10_000
-        ) revert BadParams();
-        WINDOW = p.window;
-        SETTLE_GRACE = p.settleGrace;
-        MAX_LIFETIME = p.maxLifetime;
-        UNBOND = p.unbond;
-        SETTLE_DELAY = p.settleDelay;
-        MIN_STAKE = p.minStake;
-        MIN_REWARD_GWEI = p.minRewardGwei;
-        TIP_GWEI = p.tipGwei;
-        PROVER_BPS = p.proverBps;
-        INCLUSION_BPS = p.inclusionBps;
-        VERIFIER_BPS = p.verifierBps;
+    constructor(Params memory p) Terms(p) {
         _members.push();
     }
 
@@ -276,23 +244,6 @@ abstract contract Registry is IGpnSettlement {
     }
 
     // ----------------------------------------------------------------------------------------------- views
-
-    /// @notice The deployment's parameters.
-    function params() external view returns (Params memory) {
-        return Params({
-            window: WINDOW,
-            settleGrace: SETTLE_GRACE,
-            maxLifetime: MAX_LIFETIME,
-            unbond: UNBOND,
-            settleDelay: SETTLE_DELAY,
-            minStake: MIN_STAKE,
-            minRewardGwei: MIN_REWARD_GWEI,
-            tipGwei: TIP_GWEI,
-            proverBps: PROVER_BPS,
-            inclusionBps: INCLUSION_BPS,
-            verifierBps: VERIFIER_BPS
-        });
-    }
 
     /// @notice One consumer; its digest is 0 when it is not registered.
     function consumer(address consumer_) public view returns (ConsumerView memory) {
