@@ -38,9 +38,9 @@ PORT_TRIES: Final = 3
 MISSING_REMEDY: Final = "Run `make setup`, which installs anvil, or name an anvil program in GPN_ANVIL."
 
 # The shell's stdin is our pipe: reading ends when we close it or die, and then so does anvil. The shell
-# itself ends when anvil does, whatever the reason.
+# itself ends when anvil does, whatever the reason. Nothing of a throw-away chain is worth a polite end.
 _GUARD: Final = (
-    'exec 3<&0; "$@" </dev/null 3<&- & child=$!; { read -r _; kill "$child"; } <&3 & '
+    'exec 3<&0; "$@" </dev/null 3<&- & child=$!; { read -r _; kill -9 "$child"; } <&3 & '
     'wait "$child"; code=$?; kill $! 2>/dev/null; exit $code'
 )
 
