@@ -13,7 +13,7 @@ from typing import Final
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.p2p.identity import is_node_id
+from gpn_desktop.adapters.p2p.identity import address_of_peer
 
 MAX_ENTRIES: Final = 256
 MAX_ADDRESSES: Final = 4  # of one peer
@@ -47,8 +47,7 @@ def split(address: str) -> tuple[ID, Multiaddr]:
     ):
         raise ValueError(f"not a TCP address with a peer id: {'/'.join(names)}")
     peer = ID.from_base58(str(raw))
-    if not is_node_id(peer.to_bytes()):
-        raise ValueError("the peer id is not that of a secp256k1 key")
+    address_of_peer(peer.to_bytes())
     return peer, whole.decapsulate_code(421)
 
 

@@ -74,6 +74,7 @@ class Engine:
         self.links: dict[Address, Link] = {}
         self.stack: Stack | None = None
         self.listening: tuple[str, ...] = ()
+        self.restarts = 0
         self._joined: set[Address] = set()
         self._streams = Buckets(options.limits.stream_rate, options.limits.stream_burst)
         self._uploads: dict[Address, int] = {}
@@ -105,6 +106,7 @@ class Engine:
             except Exception as error:  # anything that hostile peers can provoke in the library
                 if not started:
                     raise NetworkDown(f"The peer-to-peer host did not start: {error}") from error
+                self.restarts += 1
                 log.exception("the peer-to-peer host ended; it is started again")
             finally:
                 self._all_down()
@@ -323,16 +325,17 @@ class Engine:
             raise Broken("not connected")
         try:
             with trio.fail_after(OPEN_SECONDS):
-                return Frames(await stack.host.new_stream(peer, [TProtocol(protocol)]))
+                stream = await stack.host.new_stream(peer, [TProtocol(protocol)])
         except STREAM_ERRORS as error:
             raise Broken(f"no stream: {error}") from error
+        return Frames(stream, self._options.limits.stall)
 
     def _limited(
         self, handler: Callable[[Frames, Address, INetStream], Awaitable[None]]
     ) -> Callable[[INetStream], Awaitable[None]]:
         async def handle(stream: INetStream) -> None:
             peer = self.roster.address(stream.muxed_conn.peer_id)
-            frames = Frames(stream)
+            frames = Frames(stream, self._options.limits.stall)
             busy = self._uploads.get(peer, 0) >= self._options.limits.uploads_per_peer
             if busy or not self._streams.take(peer):
                 await frames.abort()

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import trio
 from libp2p.abc import INetStream
-from libp2p.exceptions import BaseLibp2pError
 
 READ_BYTES: Final = 65536
 
-# What a stream, a dial or a negotiation may raise; dials run in nurseries, hence the group.
-STREAM_ERRORS: Final = (
-    BaseLibp2pError,
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    trio.TooSlowError,
-    trio.BrokenResourceError,
-    trio.ClosedResourceError,
-    ExceptionGroup,
-)
+# What a stream, a dial or a negotiation with a hostile peer may raise is anything: errors of protobuf, of the
+# cryptography and bugs of the library besides its own. Cancellation is not among them.
+STREAM_ERRORS: Final = Exception
 
 
 class Broken(Exception):
@@ -35,7 +27,7 @@ class BadFrame(Exception):
 class Frames:
     """One stream. ``stall`` is how long one frame may take, in seconds."""
 
-    def __init__(self, stream: INetStream, stall: float = 10.0) -> None:
+    def __init__(self, stream: INetStream, stall: float) -> None:
         self._stream = stream
         self._stall = stall
         self._buffer = bytearray()
@@ -45,18 +37,24 @@ class Frames:
             with trio.fail_after(self._stall):
                 await self._stream.write(len(data).to_bytes(4, "big") + data)
         except STREAM_ERRORS as error:
-            raise Broken(f"while writing: {error}") from error
+            raise Broken(f"while writing: {error or type(error).__name__}") from error
 
     async def receive(self, limit: int) -> bytes:
         """One frame; BadFrame when it is announced to be larger than ``limit``."""
+        with self._patience():
+            length = int.from_bytes(await self._take(4), "big")
+        if length > limit:
+            raise BadFrame(f"a frame of {length} bytes, {limit} allowed")
+        with self._patience():
+            return await self._take(length)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
         try:
             with trio.fail_after(self._stall):
-                length = int.from_bytes(await self._take(4), "big")
-                if length > limit:
-                    raise BadFrame(f"a frame of {length} bytes, {limit} allowed")
-                return await self._take(length)
+                yield
         except STREAM_ERRORS as error:
-            raise Broken(f"while reading: {error}") from error
+            raise Broken(f"while reading: {error or type(error).__name__}") from error
 
     async def _take(self, count: int) -> bytes:
         while len(self._buffer) < count:

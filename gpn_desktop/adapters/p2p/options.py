@@ -23,6 +23,7 @@ class Limits:
     stream_rate: float = 40.0  # fetch, sync and peer requests of one peer
     stream_burst: float = 120.0
     uploads_per_peer: int = 4
+    stall: float = 10.0  # seconds that one frame of a direct stream may take
     max_age: float = 60.0  # seconds a gossip message may be old
     max_skew: float = 30.0  # seconds its author's clock may be ahead
     inbox: int = 8192  # events that wait for the services

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
@@ -84,9 +84,30 @@ def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], 
             log.debug("a gossip message failed", exc_info=True)
 
     vars(gossip)["push_msg"] = safe_push
+    _reach_everybody(gossip)
     # It counts from the start in seconds, so after a quick restart the first messages would repeat numbers
     # that the peers have seen, and be dropped.
     gossip.counter = time.time_ns() // 1000
+
+
+def _reach_everybody(gossip: Pubsub) -> None:
+    """Send own messages to all subscribers instead of the mesh alone, as other implementations do.
+
+    A committee has at most 32 members, and one that is in back-off or not grafted yet would hear nothing.
+    """
+    router = gossip.router
+    assert isinstance(router, GossipSub)
+    choose = router._get_peers_to_send
+
+    def all_for_own(
+        topic_ids: Iterable[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
+    ) -> Iterable[ID]:
+        chosen = set(choose(topic_ids, msg_forwarder, origin, msg_id))
+        if origin == gossip.my_id:
+            chosen.update(*(gossip.peer_topics.get(topic, ()) for topic in topic_ids))
+        return chosen
+
+    vars(router)["_get_peers_to_send"] = all_for_own
 
 
 def forget_failures(host: IHost, peer: ID) -> None:

@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakSet
 
 from libp2p import create_yamux_muxer_option, new_host
 from libp2p.abc import IHost, IRawConnection, ISecureConn
 from libp2p.crypto.secp256k1 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key
-from libp2p.custom_types import TProtocol
+from libp2p.custom_types import THandler, TProtocol
+from libp2p.io.abc import ReadWriteCloser
+from libp2p.io.trio import TrioTCPStream
 from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
@@ -24,6 +28,7 @@ from libp2p.security.noise.exceptions import NoiseFailure
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.tools.anyio_service import background_trio_service
+from libp2p.transport.tcp.tcp import TCP, TCPListener
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from gpn_desktop.adapters.p2p import patches
@@ -54,6 +59,37 @@ class GatedNoise(Noise):
         return secured
 
 
+class HeldTCP(TCP):
+    """TCP that can let go of all its sockets at once.
+
+    Ending the host cancels its tasks, which leaves the closing of sockets to the garbage collector: peers
+    would believe for minutes that this node is still there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streams: WeakSet[TrioTCPStream] = WeakSet()
+
+    async def dial(self, maddr: Multiaddr) -> IRawConnection:
+        connection = await super().dial(maddr)
+        if isinstance(connection, RawConnection) and isinstance(connection.stream, TrioTCPStream):
+            self._streams.add(connection.stream)
+        return connection
+
+    def create_listener(self, handler_function: THandler) -> TCPListener:
+        async def held(stream: ReadWriteCloser) -> None:
+            if isinstance(stream, TrioTCPStream):
+                self._streams.add(stream)
+            await handler_function(stream)
+
+        return super().create_listener(held)
+
+    def let_go(self) -> None:
+        """Close every connection's socket now."""
+        for stream in list(self._streams):
+            stream.stream.socket.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A running host with its gossip."""
@@ -62,6 +98,7 @@ class Stack:
     swarm: Swarm
     pubsub: Pubsub
     router: GossipSub
+    tcp: HeldTCP
 
     def connected(self, peer: ID) -> bool:
         return bool(self.swarm.get_connections(peer))
@@ -83,7 +120,9 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
         inbound_upgrade_timeout=5.0,
         outbound_upgrade_timeout=5.0,
     )
+    tcp = HeldTCP()
     host = new_host(
+        transports=[tcp],
         key_pair=pair,
         sec_opt={TProtocol(NOISE): noise},
         muxer_opt=create_yamux_muxer_option(),
@@ -106,6 +145,8 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
         eclipse_protection_enabled=False,
         max_pending_messages_per_peer=32,
         prune_back_off=10,
+        # A member in back-off is not even told of messages, so keep it short.
+        unsubscribe_back_off=1,
     )
     pubsub = Pubsub(
         host,
@@ -115,7 +156,7 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
         max_subscriptions_per_rpc=MAX_TOPICS_PER_PEER,
         max_subscriptions_per_peer=MAX_TOPICS_PER_PEER,
     )
-    return Stack(host, swarm, pubsub, router)
+    return Stack(host, swarm, pubsub, router, tcp)
 
 
 @asynccontextmanager
@@ -127,4 +168,7 @@ async def running(stack: Stack, listen: Multiaddr) -> AsyncIterator[None]:
         background_trio_service(stack.router),
     ):
         await stack.pubsub.wait_until_ready()
-        yield
+        try:
+            yield
+        finally:
+            stack.tcp.let_go()
