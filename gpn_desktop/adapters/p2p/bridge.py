@@ -152,14 +152,19 @@ class TrioThread:
 
     async def _go(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
+        failure: Exception | None = None
         with self._scope:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 try:
                     await self._main(self._tell_ready)
+                except Exception as error:  # noqa: BLE001 - raised below, as itself and not in a group
+                    failure = error
                 finally:
                     self._nursery = None
                     nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def _tell_ready(self) -> None:
         if self._ready is not None:

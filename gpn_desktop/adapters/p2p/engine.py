@@ -105,7 +105,7 @@ class Engine:
                 await self._host(up)
             except Exception as error:  # anything that hostile peers can provoke in the library
                 if not started:
-                    raise NetworkDown(f"The peer-to-peer host did not start: {error}") from error
+                    raise NetworkDown(f"The peer-to-peer host did not start: {_root(error)}.") from error
                 self.restarts += 1
                 log.exception("the peer-to-peer host ended; it is started again")
             finally:
@@ -141,9 +141,10 @@ class Engine:
             stack.host.set_stream_handler(TProtocol(name), self._limited(handler))
 
     def _learn_port(self, stack: Stack) -> None:
-        for listener in stack.swarm.listeners.values():
-            for address in listener.get_addrs():
-                self._port = int(address.value_for_protocol("tcp"))
+        places = [a for listener in stack.swarm.listeners.values() for a in listener.get_addrs()]
+        if not places:  # the library only logs why
+            raise OSError(f"cannot listen on {self._options.host}, port {self._port}")
+        self._port = int(places[0].value_for_protocol("tcp"))
         self.listening = self._options.announce or peers.own_addresses(
             self._options.host, self._port, str(self.me)
         )
@@ -376,6 +377,13 @@ class Engine:
         if self.stack is None:
             raise NetworkDown("The peer-to-peer network is not running.")
         return self.stack
+
+
+def _root(error: BaseException) -> BaseException:
+    """The one error that a group of them is about, where it is one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 class _Watcher(INotifee):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PortInUse
@@ -17,8 +18,11 @@ from gpn_desktop.core.types import Address
 from gpn_desktop.ports.network import PeerDown
 from tests.contract.network.world import (
     CONSUMER,
+    DOMAIN,
     OTHER_DOMAIN,
+    LibP2PWorld,
     Node,
+    Shelf,
     World,
     eventually,
     hash_of,
@@ -309,6 +313,14 @@ async def test_a_taken_port_is_said(world: World) -> None:
         await b.start()
 
 
+@pytest.mark.parametrize("host", ["203.0.113.1", "nonsense"])
+async def test_a_host_that_is_not_this_machine_is_said(host: str) -> None:
+    network = LibP2PNetwork(key(1), DOMAIN, NetworkOptions(host=host))
+    with pytest.raises(NetworkDown):
+        await network.start(Shelf())
+    await network.aclose()
+
+
 async def test_closing_twice_and_using_a_closed_network(world: World) -> None:
     a = await world.node(1)
     await a.network.join(CONSUMER)
@@ -336,8 +348,6 @@ async def test_closing_what_never_started(world: World) -> None:
 
 
 async def test_peers_are_remembered_between_runs(tmp_path: Path) -> None:
-    from tests.contract.network.world import LibP2PWorld
-
     world = LibP2PWorld()
     try:
         a = await world.node(1)
