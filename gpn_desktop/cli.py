@@ -1,14 +1,102 @@
-"""The command line. Parsing only: what a command does is composed in ``composition``."""
+"""The command line: what it takes, and one line without a traceback when something is wrong."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from gpn_desktop import __version__
+from gpn_desktop.config import add_arguments
+from gpn_desktop.core.errors import GpnError
+
+INTERRUPTED = 130
 
 
-def main() -> None:
-    """Parse the arguments and run the command."""
-    parser = argparse.ArgumentParser(prog="gpn-desktop", description=__doc__)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return _run(args)
+    except GpnError as error:
+        print(f"gpn-desktop: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(args: argparse.Namespace) -> int:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes past logging, from its import on
+    # Imported late: --help and --version should not wait for web3, libp2p or Qt.
+    from gpn_desktop.composition import commands
+
+    match args.command:
+        case "node":
+            return commands.node(args)
+        case "demo":
+            return commands.demo(args)
+        case "request":
+            return commands.request(args)
+        case "key":
+            return commands.key(args)
+        case _:
+            return commands.window(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gpn-desktop", description="A node of a generic proving network. Without a command: the window."
+    )
     parser.add_argument("--version", action="version", version=f"gpn-desktop {__version__}")
-    parser.parse_args()
+    parser.add_argument("--config", type=Path, help="a TOML file with the node's settings")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    _node(commands.add_parser("node", help="run a node without a window"))
+    _demo(commands.add_parser("demo", help="a whole network on this machine, with money that is not real"))
+    _request(commands.add_parser("request", help="order a proof as a consumer"))
+    _key(commands.add_parser("key", help="the node's key in the OS keyring"))
+    return parser
+
+
+def _node(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="a TOML file with the settings")
+    parser.add_argument("--events", action="store_true", help="tell what happens as lines of JSON on stdout")
+    parser.add_argument(
+        "--key-stdin",
+        action="store_true",
+        help="read the key (hex) from stdin; the node ends when stdin is closed",
+    )
+    parser.add_argument("--prove-seconds", type=float, default=0.0, help="how long the test prover takes")
+    parser.add_argument("--cheat", action="store_true", help="announce false proofs; local chains only")
+    add_arguments(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument("--nodes", type=int, default=5, help="2 to 16 (default 5)")
+    parser.add_argument("--requests", type=int, default=5, help="1 to 100 (default 5)")
+    parser.add_argument("--cheat", type=int, default=0, metavar="K", help="K nodes announce false proofs")
+    parser.add_argument("--crash", action="store_true", help="kill the first prover in mid-proof")
+    parser.add_argument("--builtin", action="store_true", help="the test prover, even where Docker is")
+    parser.add_argument("--json", action="store_true", help="a JSON report as the last line")
+    parser.add_argument("--keep", action="store_true", help="keep the nodes' folders and say where they are")
+
+
+def _request(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gateway", required=True, metavar="HOST:PORT", help="a node's gRPC address")
+    parser.add_argument("--ethereum-api", required=True, metavar="URL")
+    parser.add_argument("--contract-address", required=True, metavar="0x…")
+    parser.add_argument("--key-file", required=True, type=Path, help="the consumer's key: v3 JSON, or hex")
+    parser.add_argument("--data", required=True, type=Path, help="the payload; - for stdin")
+    parser.add_argument("--ref", required=True, help="your id of the request, 1 to 128 characters")
+    parser.add_argument("--reward", required=True, type=int, metavar="GWEI")
+    parser.add_argument("--timeout", type=int, default=60, help="seconds of one prover's turn (default 60)")
+    parser.add_argument("--confirmations", type=int, default=3, help="depth of the anchor block (default 3)")
+    parser.add_argument("--quorum", type=int, help="valid votes asked for (default: a majority)")
+    parser.add_argument("--output", type=Path, help="write the proof there")
+
+
+def _key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["new", "import", "show"],
+                        help="make one, take one (hex on stdin), or print the address")  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import ChainUnreachable, GpnError
+from gpn_desktop.core.errors import ChainUnreachable, GpnError, TransactionFailed
 from gpn_desktop.core.settlement import Shares, split
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Vote, Wei, to_wei
 from gpn_desktop.ports.chain import (
@@ -33,6 +33,7 @@ from gpn_desktop.ports.chain import (
     SettlementEntry,
     SettlementRecord,
     TxRecord,
+    TxState,
     WithdrawRewards,
 )
 from gpn_desktop.ports.store import SettlementRow, WithdrawalRow
@@ -71,7 +72,6 @@ class Totals:
     claimable: Gwei = Gwei(0)
     withdrawn: Wei = Wei(0)
     fees: Wei = Wei(0)
-    withdrawals: int = 0
 
 
 @dataclass
@@ -91,7 +91,6 @@ class Earnings:
         """Register and commit where the operator asked for it; load what was earned before."""
         rows = await self.ctx.store.withdrawals()
         self.totals.withdrawn = Wei(sum(row.amount for row in rows))
-        self.totals.withdrawals = len(rows)
         self.totals.fees = Wei(int.from_bytes(await self.ctx.store.get("fees") or b"", "big"))
         if self.ctx.options.stake:
             await self._register()
@@ -356,17 +355,24 @@ class Earnings:
             await self.ctx.store.put_job(replace(row, phase=Phase.PAID.value, open=False, ended_ms=ended))
 
     async def withdraw(self) -> Wei:
-        """Facade.withdraw: the name of the intent counts the withdrawals, so that each happens once."""
+        """Facade.withdraw. Each withdrawal is an intent with a number of its own, kept across restarts."""
+        sent = 0
         async with self.claiming:
             await self._load_member()
-            amount = self.totals.claimable
-            if self.member_id is None or not amount:
-                return Wei(0)
-            intent = f"withdraw:{self.totals.withdrawals}:{amount}"
-            await self.submit(intent, WithdrawRewards(self.member_id))
-            await self._load_member()
-            self.ctx.changed()
-            return to_wei(amount)
+            while self.member_id is not None and self.totals.claimable:
+                amount = self.totals.claimable
+                number = int.from_bytes(await self.ctx.store.get("withdrawals") or b"", "big")
+                following = (number + 1).to_bytes(8, "big")
+                try:
+                    record = await self.submit(f"withdraw:{number}", WithdrawRewards(self.member_id))
+                except TransactionFailed:
+                    await self.ctx.store.set("withdrawals", following)  # the next try is another one
+                    raise
+                await self.ctx.store.set("withdrawals", following)
+                await self._load_member()
+                sent += to_wei(amount) if record.state is TxState.MINED else 0
+        self.ctx.changed()
+        return Wei(sent)
 
     async def _claim(self) -> None:
         await self.withdraw()
@@ -377,7 +383,6 @@ class Earnings:
         await self.ctx.store.put_withdrawal(WithdrawalRow(event.tx, event.amount, now))
         rows = await self.ctx.store.withdrawals()
         self.totals.withdrawn = Wei(sum(row.amount for row in rows))
-        self.totals.withdrawals = len(rows)
         await self._load_member()
         self.ctx.emit("withdrawn", {"amount": str(event.amount)})
         self.ctx.changed()

@@ -36,7 +36,7 @@ class Crew:
     running: dict[Address, NodeProcess] = field(default_factory=dict)
     _readers: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _leaving: set[Address] = field(default_factory=set)
+    _leaving: list[NodeProcess] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
     async def launch(self, spec: NodeSpec) -> NodeEvent:
@@ -44,7 +44,6 @@ class Crew:
         began = len(self.told)
         process = await self.launcher.launch(spec)
         self.running[spec.key.address] = process
-        self._leaving.discard(spec.key.address)
         reader = asyncio.create_task(self._read(process))
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
@@ -62,7 +61,7 @@ class Crew:
                 listener(told)
             async with self._news:
                 self._news.notify_all()
-        if address not in self._leaving:
+        if process not in self._leaving:
             self.lost.append(process.spec.name)
         async with self._news:
             self._news.notify_all()
@@ -90,14 +89,14 @@ class Crew:
 
     def kill(self, address: Address) -> NodeSpec:
         """SIGKILL; the spec is what is needed to start it again."""
-        self._leaving.add(address)
         process = self.running.pop(address)
+        self._leaving.append(process)
         process.kill()
         return process.spec
 
     async def aclose(self) -> None:
         processes = list(self.running.values())
-        self._leaving.update(self.running)
+        self._leaving += processes
         self.running.clear()
         await asyncio.gather(*(p.stop() for p in processes))
         for reader in list(self._readers):

@@ -70,6 +70,7 @@ class Stage:
     consumer: ConsumerSide | None = None
     gateway: Gateway | None = None
     _events: asyncio.Task[None] | None = None
+    _funding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def build(self) -> None:
         await self._build_chain()
@@ -126,7 +127,8 @@ class Stage:
         )
 
     async def start_operator(self, spec: NodeSpec) -> Operator:
-        await self.localnet.fund(spec.key.address, POCKET)
+        async with self._funding:  # the giver is one account, its transactions come one after another
+            await self.localnet.fund(spec.key.address, POCKET)
         operator = Operator(spec)
         self._read_ready(operator, await self.crew.launch(spec))
         self.operators.append(operator)

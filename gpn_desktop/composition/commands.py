@@ -1,0 +1,86 @@
+"""What each command does, from its arguments to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from gpn_desktop import config as settings
+from gpn_desktop.composition import logs
+
+
+def node(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.keys import node_key
+    from gpn_desktop.composition.parts import Extras
+    from gpn_desktop.composition.serve import print_event, run_node
+    from gpn_desktop.services.context import ignore
+
+    config = settings.load(settings.arguments(args), file=args.config)
+    logs.configure(config.log_level.value)
+    extras = Extras(print_event if args.events else ignore, args.prove_seconds, args.cheat)
+
+    async def run() -> None:
+        key = await node_key(config, from_stdin=args.key_stdin)
+        await run_node(config, key, extras, lifeline=args.key_stdin)
+
+    asyncio.run(run())
+    return 0
+
+
+def demo(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.demo import DemoArgs, WindowDemo, print_report, run_headless, say
+
+    logs.configure("warning")
+    wanted = DemoArgs(args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep)
+    wanted.check()
+    if not args.headless:
+        from gpn_desktop.ui.app import has_display, run_gui
+
+        if has_display():
+            show = WindowDemo(wanted)
+            return run_gui(
+                show.facade,
+                title="GPN Desktop, demo network",
+                banner="Demo network on this machine: nothing here has a value.",
+                background=show.background,
+            )
+        say("There is no display here, so the demo runs without a window.")
+    return print_report(asyncio.run(run_headless(wanted)), args.json)
+
+
+def request(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.consumer import run_request
+
+    logs.configure("warning")
+    return asyncio.run(run_request(args))
+
+
+def key(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.keys import run_key
+
+    logs.configure("warning")
+    return asyncio.run(run_key(args.action))
+
+
+def window(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.keys import node_key
+    from gpn_desktop.composition.parts import Extras, build_node, build_server
+    from gpn_desktop.services.facade import Facade
+    from gpn_desktop.ui.app import has_display, run_gui
+
+    if not has_display():
+        print("gpn-desktop: there is no display. Use `gpn-desktop node`.", file=sys.stderr)
+        return 1
+    config = settings.load(file=args.config)
+    logs.configure(config.log_level.value)
+
+    async def facade() -> Facade:
+        node = await build_node(config, await node_key(config, from_stdin=False), Extras())
+        server = build_server(config, node)
+        node.closing.append(server.aclose)
+        await node.start()
+        await server.start()
+        return node
+
+    return run_gui(facade)

@@ -1,0 +1,78 @@
+"""``gpn-desktop request``: the consumer's side, from payload to proof."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from gpn_desktop.adapters.chain.evm import EvmChain
+from gpn_desktop.adapters.grpc.client import ProvingClient
+from gpn_desktop.adapters.keyring import KeyFileSecrets
+from gpn_desktop.adapters.sqlite import MemoryStore
+from gpn_desktop.composition.keys import ask_passphrase
+from gpn_desktop.core.errors import ConfigError, RequestEnded, UnknownRequest
+from gpn_desktop.core.types import Gwei, hex0x, short
+from gpn_desktop.services.consumer import ConsumerSide, Order
+from gpn_desktop.services.views import JobView, Phase
+
+
+async def run_request(args: argparse.Namespace) -> int:
+    """Sign, send, follow, fetch; what happens goes to stderr, the proof to ``--output``."""
+    payload = await asyncio.to_thread(_payload, args.data)
+    client = ProvingClient(args.gateway)
+    try:
+        info = await client.info()
+        key = await KeyFileSecrets(args.key_file, ask_passphrase).load()
+        store = MemoryStore()
+        await store.open()
+        if hex0x(info.domain.contract) != args.contract_address.lower():
+            raise ConfigError("The gateway serves another contract than --contract-address.")
+        chain = EvmChain(args.ethereum_api, info.domain.contract, info.domain.chain_id, None, store)
+        await chain.start(info.head)
+        try:
+            side = ConsumerSide(chain, key, args.confirmations)
+            order = await side.order(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
+            return await _follow(client, order, args.output)
+        finally:
+            await chain.aclose()
+    finally:
+        await client.aclose()
+
+
+async def _follow(client: ProvingClient, order: Order, output: Path | None) -> int:
+    await client.submit(order.signed.message, order.signed.signature, order.payload)
+    _say(f"request {hex0x(order.id)} sent")
+    last: JobView | None = None
+    async for view in client.watch(order.id):
+        if last is None or view.phase is not last.phase or view.attempt != last.attempt:
+            prover = f", prover {short(view.prover)}, attempt {view.attempt + 1}" if view.prover else ""
+            _say(f"{view.phase.value}{prover}")
+        last = view
+        if view.phase in (Phase.VERIFIED, Phase.SETTLED, Phase.PAID):
+            break
+    if last is None:
+        raise UnknownRequest("The gateway does not know the request any more.")
+    if last.phase in (Phase.EXPIRED, Phase.CANCELLED, Phase.REFUSED):
+        raise RequestEnded(f"The request is {last.phase.value}. {last.error}")
+    proof = await client.proof(hex0x(order.id))
+    _say(f"proof of {len(proof.proof)} bytes with {len(proof.votes)} votes")
+    if output is None:
+        print(hex0x(proof.proof))
+    else:
+        await asyncio.to_thread(output.write_bytes, proof.proof)
+    return 0
+
+
+def _payload(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"The payload can't be read: {error}.") from error
+
+
+def _say(text: str) -> None:
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)

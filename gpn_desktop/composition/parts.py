@@ -1,0 +1,182 @@
+"""From settings to the parts of a node."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from gpn_desktop import __version__
+from gpn_desktop.adapters.builtin.cheating import CheatingRuntime
+from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
+from gpn_desktop.adapters.chain.evm import EvmChain, EvmOptions
+from gpn_desktop.adapters.chain.rpc import Rpc
+from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime
+from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
+from gpn_desktop.adapters.p2p.network import LibP2PNetwork
+from gpn_desktop.adapters.p2p.options import NetworkOptions
+from gpn_desktop.adapters.sqlite import SqliteStore
+from gpn_desktop.adapters.system.clock import SystemClock
+from gpn_desktop.config import Mode, NodeConfig, RuntimeKind
+from gpn_desktop.core.eip712 import keccak
+from gpn_desktop.core.errors import ChainUnreachable, ConfigError
+from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain, Hash32
+from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
+from gpn_desktop.ports.secrets import NodeKey
+from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
+from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
+from gpn_desktop.services.node import Node
+
+log = logging.getLogger("gpn")
+
+LOCAL_CHAIN_ID = 31337
+ENDPOINT_SECONDS = 10.0
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the demo asks of its nodes beyond the settings. ``label`` names the network for people."""
+
+    emit: Emit = ignore
+    prove_seconds: float = 0.0
+    cheat: bool = False
+    label: str = ""
+
+
+async def build_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
+    """All parts of a node, nothing started yet.
+
+    Raises:
+        ConfigError: the settings don't make a node.
+        ChainUnreachable: no endpoint answers.
+    """
+    config.check_ready()
+    config = await find_chain(config)
+    if extras.cheat and config.chain_id != LOCAL_CHAIN_ID:
+        raise ConfigError("Cheating is for showing what happens to cheats, on a local chain only.")
+    return _testing_node(config, key, extras) if config.mode is Mode.TESTING else _node(config, key, extras)
+
+
+def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
+    if config.chain_id is None or config.contract is None:
+        raise ConfigError(
+            "chain.id (GPN_CHAIN_ID) is not set; it guards against an endpoint of another chain."
+        )
+    domain = Domain(config.chain_id, config.contract)
+    store = SqliteStore(config.store_path(config.chain_id))
+    chain = EvmChain(
+        config.ethereum_api[0],
+        config.contract,
+        config.chain_id,
+        key,
+        store,
+        EvmOptions(deployed_at=config.contract_block),
+    )
+    clock = SystemClock()
+    delay = config.confirmations + 1 if config.confirmations else 0
+    authority = ChainAuthority(chain, clock, config.confirmations, delay)
+    context = _context(config, key, domain, store, clock, config.consumer_addresses, extras)
+    return Node(context, authority, chain)
+
+
+def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
+    images = tuple(ImageRef(i.name, i.digest or _stand_in(config, i.name)) for i in config.images)
+    serve = tuple(testing_consumer(image.name) for image in images)
+    store = SqliteStore(config.store_path(0))
+    clock = SystemClock()
+    authority: Authority = TestingAuthority(
+        TESTING_DOMAIN, config.members, images, clock, store, config.quorum
+    )
+    context = _context(config, key, TESTING_DOMAIN, store, clock, serve, extras)
+    return Node(context, authority, None)
+
+
+def _stand_in(config: NodeConfig, name: str) -> Hash32:
+    """The test prover runs no image, so a name is enough for it."""
+    if config.runtime is RuntimeKind.BUILTIN:
+        return keccak(name.encode())
+    raise ConfigError(
+        f"node.consumers (CONSUMERS): {name} names no digest.", remedy="Write it as NAME@sha256:DIGEST."
+    )
+
+
+def _context(
+    config: NodeConfig,
+    key: NodeKey,
+    domain: Domain,
+    store: SqliteStore,
+    clock: SystemClock,
+    serve: tuple[Address, ...],
+    extras: Extras,
+) -> Context:
+    testing = config.mode is Mode.TESTING
+    options = NodeOptions(
+        version=__version__,
+        network=extras.label or ("testing" if testing else str(domain.chain_id)),
+        payout=config.payout or key.address,
+        serve=serve,
+        roles=config.roles,
+        capacity=config.capacity,
+        stake=config.stake,
+        min_reward=config.min_reward,
+        auto_claim=config.auto_claim,
+    )
+    runtime = _runtime(config, key, extras)
+    network = LibP2PNetwork(key, domain, network_options(config))
+    return Context(key, domain, options, network, runtime, store, clock, extras.emit)
+
+
+def network_options(config: NodeConfig) -> NetworkOptions:
+    return NetworkOptions(
+        host=config.p2p_host,
+        port=config.p2p_port,
+        bootstrap=config.bootstrap,
+        announce=config.announce,
+        book=config.store_path(config.chain_id or 0).with_name("peers.json"),
+    )
+
+
+def _runtime(config: NodeConfig, key: NodeKey, extras: Extras) -> ProverRuntime:
+    runtime: ProverRuntime
+    if config.runtime is RuntimeKind.BUILTIN:
+        runtime = BuiltinRuntime(extras.prove_seconds)
+    else:
+        runtime = DockerRuntime(key.address.hex()[:16], DockerOptions(max_image=config.max_image_gib * GIB))
+    return CheatingRuntime(runtime) if extras.cheat else runtime
+
+
+async def find_chain(config: NodeConfig) -> NodeConfig:
+    """The settings with the first endpoint that answers, and the chain's id if none was set.
+
+    The chain is followed by subscription, so an http address is taken for the WebSocket of the same host.
+    """
+    if config.mode is Mode.TESTING or not config.ethereum_api:
+        return config
+    last: ChainUnreachable | None = None
+    for url in config.ethereum_api:
+        socket = "ws" + url.removeprefix("http") if url.startswith("http") else url
+        try:
+            rpc = await Rpc.open(socket, request_timeout=ENDPOINT_SECONDS)
+            try:
+                chain_id = await rpc.chain_id()
+            finally:
+                await rpc.aclose()
+        except ChainUnreachable as error:
+            log.warning("an endpoint is left out: %s", error)
+            last = error
+            continue
+        return replace(config, ethereum_api=(socket,), chain_id=config.chain_id or chain_id)
+    assert last is not None
+    raise last
+
+
+def build_server(config: NodeConfig, node: Node) -> GrpcServer:
+    return GrpcServer(
+        node,
+        GrpcOptions(
+            host=config.grpc_host,
+            port=config.grpc_port,
+            tls_certificate=config.grpc_certificate,
+            tls_key=config.grpc_key,
+        ),
+    )

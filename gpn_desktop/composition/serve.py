@@ -1,0 +1,65 @@
+"""Running a node without a window: start, say so, serve until told to end, end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from gpn_desktop.composition.parts import Extras, build_node, build_server
+from gpn_desktop.config import NodeConfig
+from gpn_desktop.ports.secrets import NodeKey
+from gpn_desktop.services.node import Node
+
+
+def print_event(name: str, fields: dict[str, object]) -> None:
+    """One line of JSON on stdout."""
+    print(json.dumps({"event": name, **fields}), flush=True)
+
+
+async def run_node(config: NodeConfig, key: NodeKey, extras: Extras, lifeline: bool) -> None:
+    """Serve until SIGTERM, SIGINT, or, with ``lifeline``, the end of standard input."""
+    node = await build_node(config, key, extras)
+    server = build_server(config, node)
+    node.closing.append(server.aclose)
+    ended = asyncio.Event()
+    _on_signals(ended.set)
+    if lifeline:
+        _on_end_of_input(asyncio.get_running_loop(), ended.set)
+    try:
+        await node.start()
+        await server.start()
+        extras.emit("ready", _ready(node, server.target))
+        await ended.wait()
+    finally:
+        await node.aclose()
+
+
+def _ready(node: Node, target: str) -> dict[str, object]:
+    view = node.view()
+    return {"address": view.address.hex(), "grpc": target, "listen": list(view.listen)}
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            return
+
+
+def _on_end_of_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """A thread, because standard input of every kind and system can be read by one."""
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -1,0 +1,1 @@
+"""Benchmarks: ``make bench``. They print figures beside their targets and fail nothing by themselves."""

@@ -1,0 +1,1 @@
+"""Whole networks: node processes, a real chain, real peers."""

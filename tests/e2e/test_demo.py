@@ -1,0 +1,79 @@
+"""``gpn-desktop demo`` as a newcomer runs it, with its faults, to the last line of its output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(420)
+
+
+async def demo(*args: str) -> tuple[dict[str, Any], str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gpn_desktop", "demo", "--headless", "--json", *args,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(400):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    text = out.decode()
+    assert process.returncode == 0, text + err.decode()
+    return json.loads(text.splitlines()[-1]), text
+
+
+def everything_paid(report: dict[str, Any], nodes: int, requests: int) -> None:
+    assert report["errors"] == []
+    assert (report["nodes"], report["requests"]) == (nodes, requests)
+    assert report["verified"] == report["settled"] == report["paid"] == requests
+    assert report["chain_id"] == 31337
+    assert len(bytes.fromhex(report["contract"].removeprefix("0x"))) == 20
+
+
+async def test_every_request_ends_paid() -> None:
+    report, text = await demo("--builtin", "--nodes", "5", "--requests", "3")
+    everything_paid(report, 5, 3)
+    assert report["prover"] == "builtin:test"
+    assert (report["attempts"], report["voted_down"], report["taken_over"]) == (3, 0, 0)
+    assert report["overhead_ms"]["p50"] < 1000
+    assert "books differ by 0 wei" in text
+
+
+async def test_a_false_proof_is_voted_down_and_the_next_takes_over() -> None:
+    report, text = await demo("--builtin", "--nodes", "5", "--requests", "2", "--cheat", "1")
+    everything_paid(report, 5, 2)
+    assert report["voted_down"] >= 1
+    assert report["taken_over"] >= 1
+    assert report["attempts"] > 2
+    assert "a cheater proves first" in text
+    assert "is false; the next in the order takes over" in text
+
+
+async def test_a_killed_prover_is_replaced_and_comes_back() -> None:
+    report, text = await demo("--builtin", "--nodes", "5", "--requests", "2", "--crash")
+    everything_paid(report, 5, 2)
+    assert report["taken_over"] >= 1
+    assert report["voted_down"] == 0
+    assert "is back with its journal" in text
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("--nodes", "1"), ("--requests", "0"), ("--cheat", "2", "--nodes", "4"), ("--nodes", "3", "--crash")],
+)
+async def test_what_cannot_be_played_is_said_in_one_line(args: tuple[str, ...]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gpn_desktop", "demo", "--headless", *args, stderr=subprocess.PIPE
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert len(err.decode().strip().splitlines()) == 1
+    assert "[GPN-1101]" in err.decode()
