@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 
@@ -10,16 +11,16 @@ from gpn_desktop.adapters.builtin.cheating import CheatingRuntime
 from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
 from gpn_desktop.adapters.chain.evm import EvmChain, EvmOptions
 from gpn_desktop.adapters.chain.rpc import Rpc
-from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime
+from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, local_digest
 from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
-from gpn_desktop.config import Mode, NodeConfig, RuntimeKind
+from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, ConfigError
-from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain, Hash32
+from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
 from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
@@ -54,7 +55,9 @@ async def build_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     config = await find_chain(config)
     if extras.cheat and config.chain_id != LOCAL_CHAIN_ID:
         raise ConfigError("Cheating is for showing what happens to cheats, on a local chain only.")
-    return _testing_node(config, key, extras) if config.mode is Mode.TESTING else _node(config, key, extras)
+    if config.mode is Mode.TESTING:
+        return await _testing_node(config, key, extras)
+    return _node(config, key, extras)
 
 
 def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
@@ -79,8 +82,8 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     return Node(context, authority, chain)
 
 
-def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
-    images = tuple(ImageRef(i.name, i.digest or _stand_in(config, i.name)) for i in config.images)
+async def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
+    images = tuple([await _pinned(config, choice) for choice in config.images])
     serve = tuple(testing_consumer(image.name) for image in images)
     store = SqliteStore(config.store_path(0))
     clock = SystemClock()
@@ -91,13 +94,19 @@ def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     return Node(context, authority, None)
 
 
-def _stand_in(config: NodeConfig, name: str) -> Hash32:
-    """The test prover runs no image, so a name is enough for it."""
-    if config.runtime is RuntimeKind.BUILTIN:
-        return keccak(name.encode())
-    raise ConfigError(
-        f"node.consumers (CONSUMERS): {name} names no digest.", remedy="Write it as NAME@sha256:DIGEST."
-    )
+async def _pinned(config: NodeConfig, choice: ImageChoice) -> ImageRef:
+    """An image by digest; in testing mode a name stands for what this machine has under it."""
+    digest = choice.digest
+    if digest is None and config.runtime is RuntimeKind.BUILTIN:
+        digest = keccak(choice.name.encode())  # the test prover runs no image
+    if digest is None:
+        digest = await asyncio.to_thread(local_digest, choice.name)
+    if digest is None:
+        raise ConfigError(
+            f"node.consumers (CONSUMERS): there is no image {choice.name} on this machine.",
+            remedy="Pull or build it, or write NAME@sha256:DIGEST.",
+        )
+    return ImageRef(choice.name, digest)
 
 
 def _context(

@@ -5,8 +5,8 @@ cannot block votes. A prover has no network at all, not even to the host; a rela
 the only way in (resources/relay/relay.c says how it speaks, frames.py is its other end).
 """
 
-from gpn_desktop.adapters.docker.engine import docker_available
+from gpn_desktop.adapters.docker.engine import docker_available, local_digest
 from gpn_desktop.adapters.docker.options import DockerOptions
 from gpn_desktop.adapters.docker.runtime import DockerRuntime
 
-__all__ = ["DockerOptions", "DockerRuntime", "docker_available"]
+__all__ = ["DockerOptions", "DockerRuntime", "docker_available", "local_digest"]

@@ -33,6 +33,7 @@ from gpn_desktop.core.errors import (
     ImageTooLarge,
     ImageUnavailable,
 )
+from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.runtime import ImageRef, Progress
 
 T = TypeVar("T")
@@ -69,6 +70,32 @@ def docker_available(host: str | None = None, timeout: float = 2.0) -> bool:
             client.close()
     except (docker.errors.DockerException, requests.RequestException, OSError):
         return False
+
+
+def local_digest(name: str, host: str | None = None, timeout: float = 10.0) -> Hash32 | None:
+    """What an image's name stands for on this machine, None if it is not there; blocks.
+
+    The registry's digest where the image came from one, so that all nodes mean the same; else the engine's
+    own id.
+
+    Raises:
+        EngineMissing
+    """
+    try:
+        client = _client(host, timeout)
+        try:
+            found = client.inspect_image(name)
+        finally:
+            client.close()
+    except docker.errors.ImageNotFound:
+        return None
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineMissing(f"No Docker engine answers: {error}") from error
+    digests = dict(d.split("@sha256:") for d in found.get("RepoDigests") or ())
+    tagged = ":" in name.rsplit("/", 1)[-1]
+    repository = name.rsplit(":", 1)[0] if tagged else name
+    digest = digests.get(repository, found["Id"].removeprefix("sha256:"))
+    return Hash32(bytes.fromhex(digest))
 
 
 def _client(host: str | None, timeout: float) -> Any:

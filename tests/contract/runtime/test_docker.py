@@ -9,7 +9,7 @@ from itertools import pairwise
 import docker  # type: ignore[import-untyped]
 import pytest
 
-from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, docker_available
+from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, docker_available, local_digest
 from gpn_desktop.core.errors import (
     EngineMissing,
     GpnError,
@@ -301,3 +301,12 @@ async def test_no_engine_is_told_as_such(node_id: str) -> None:
 
     assert not docker_available(nowhere)
     await runtime.aclose()
+
+
+def test_a_name_stands_for_what_this_machine_has_under_it() -> None:
+    images.need_docker()
+    image = images.hostile()
+    assert local_digest(f"{image.name}:test") == image.digest
+    assert local_digest("gpn/there-is-no-such-image") is None
+    with pytest.raises(EngineMissing):
+        local_digest(image.name, host="unix:///nowhere/docker.sock")
