@@ -39,7 +39,7 @@ OPEN_SECONDS: Final = 5.0  # for a stream to be opened
 SYNC_SECONDS: Final = 15.0
 TOGETHER: Final = 8  # own fetches at a time
 LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed message
-TRIM_EVERY: Final = 30.0
+TIDY_EVERY: Final = 10.0
 FIRST_EXCHANGE: Final = 0.5
 FIRST_PING: Final = 1.0  # not while the connection is still being made
 
@@ -157,8 +157,10 @@ class Engine:
 
     async def _housekeeping(self, stack: Stack) -> None:
         while True:
-            await trio.sleep(TRIM_EVERY)
+            await trio.sleep(TIDY_EVERY)
             patches.trim(stack.router)
+            for peer in list(stack.pubsub.peers):
+                patches.announce(stack.pubsub, peer)
             await self._save_book()
 
     async def _save_book(self) -> None:

@@ -37,6 +37,7 @@ BAN_SECONDS: Final = 600.0
 HALF_LIFE: Final = 120.0  # seconds in which half of the strikes fade
 FLOOD_STRIKE: Final = 0.01  # for each message above the rate
 MAX_TRACKED: Final = 4096
+COSTLY_BYTES: Final = 4096
 
 
 class Buckets:
@@ -46,12 +47,12 @@ class Buckets:
         self._rate, self._burst, self._now = rate, burst, now
         self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: bytes) -> bool:
+    def take(self, key: bytes, cost: float = 1.0) -> bool:
         now = self._now()
         level, since = self._levels.pop(key, (self._burst, now))
         level = min(self._burst, level + (now - since) * self._rate)
-        allowed = level >= 1
-        self._levels[key] = (level - 1 if allowed else level, now)
+        allowed = level >= cost
+        self._levels[key] = (level - cost if allowed else level, now)
         if len(self._levels) > MAX_TRACKED:
             self._levels.popitem(last=False)
         return allowed
@@ -179,7 +180,8 @@ class GossipGuard:
             return False
         if self._standing.banned(author):
             return False
-        if not self._by_author.take(author):
+        # A full message of votes costs as much CPU as a dozen short ones: a signature for every 250 bytes.
+        if not self._by_author.take(author, 1 + len(message.data) // COSTLY_BYTES):
             self.flooded += 1
             return False
         try:

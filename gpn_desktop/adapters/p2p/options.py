@@ -17,9 +17,9 @@ class Limits:
     peers: int = 64  # connections
     reserved: int = 16  # of these, for connections that this node opens itself
     peer_rate: float = 200.0  # gossip messages handed over by one peer
-    peer_burst: float = 600.0
-    author_rate: float = 60.0  # gossip messages of one author, whoever hands them over
-    author_burst: float = 300.0
+    peer_burst: float = 2400.0
+    author_rate: float = 120.0  # gossip of one author, whoever hands it over; 4 KB count as one message more
+    author_burst: float = 1200.0
     stream_rate: float = 40.0  # fetch, sync and peer requests of one peer
     stream_burst: float = 120.0
     uploads_per_peer: int = 4

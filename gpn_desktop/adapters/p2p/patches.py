@@ -85,6 +85,7 @@ def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], 
 
     vars(gossip)["push_msg"] = safe_push
     _reach_everybody(gossip)
+    _tell_late_topics(gossip)
     # It counts from the start in seconds, so after a quick restart the first messages would repeat numbers
     # that the peers have seen, and be dropped.
     gossip.counter = time.time_ns() // 1000
@@ -108,6 +109,31 @@ def _reach_everybody(gossip: Pubsub) -> None:
         return chosen
 
     vars(router)["_get_peers_to_send"] = all_for_own
+
+
+def _tell_late_topics(gossip: Pubsub) -> None:
+    """Tell a new peer of topics that were joined while its hello was on the way.
+
+    The library announces a topic to registered peers only, and registers one after its hello is written: in
+    between an announcement is lost for ever, and the peer never sends anything on that topic.
+    """
+    greet = gossip._handle_new_peer
+
+    async def greet_and_tell(peer: ID) -> None:
+        before = set(gossip.topic_ids)
+        await greet(peer)
+        if before != set(gossip.topic_ids):
+            announce(gossip, peer)
+
+    vars(gossip)["_handle_new_peer"] = greet_and_tell
+
+
+def announce(gossip: Pubsub, peer: ID) -> None:
+    """Tell a peer of all topics; it makes no difference to one that knows them."""
+    queue = gossip.peer_queues.get(peer)
+    topics = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic) for topic in gossip.topic_ids]
+    if queue is not None and topics:
+        queue.push(rpc_pb2.RPC(subscriptions=topics))
 
 
 def forget_failures(host: IHost, peer: ID) -> None:

@@ -33,7 +33,7 @@ from tests.contract.network.world import (
 )
 
 STALL = 1.0
-LIMITS = Limits(stall=STALL)
+LIMITS = Limits(stall=STALL, peer_burst=600, author_burst=300, author_rate=60)
 
 
 class Scene:

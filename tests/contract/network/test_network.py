@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
@@ -311,6 +312,29 @@ async def test_a_taken_port_is_said(world: World) -> None:
     b = await world.node(2, options=NetworkOptions(port=port), start=False)
     with pytest.raises(PortInUse):
         await b.start()
+
+
+async def test_a_topic_joined_while_a_peer_is_greeted_is_told_it_too() -> None:
+    world = LibP2PWorld()
+    try:
+        a = await world.node(1)
+        assert isinstance(a.network, LibP2PNetwork)
+        engine = a.network._engine
+        assert engine.stack is not None
+        pubsub = engine.stack.pubsub
+        hello = pubsub.get_hello_packet
+
+        def hello_and_join() -> object:
+            packet = hello()
+            trio.lowlevel.spawn_system_task(engine.join, CONSUMER)
+            return packet
+
+        vars(pubsub)["get_hello_packet"] = hello_and_join
+        b = await world.node(2, a)
+        async with asyncio.timeout(5):  # well before everything is told again
+            await eventually(lambda: b.network.committee_peers(CONSUMER) == 1)
+    finally:
+        await world.close()
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "nonsense"])

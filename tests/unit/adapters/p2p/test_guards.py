@@ -22,6 +22,8 @@ def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
     clock.now += 0.2
     assert [buckets.take(PEER) for _ in range(3)] == [True, True, False]
     clock.now += 1000
+    assert [buckets.take(PEER, 3) for _ in range(2)] == [True, False]
+    clock.now += 1000
     assert sum(buckets.take(PEER) for _ in range(100)) == 5
 
 
