@@ -142,6 +142,9 @@ def network_options(config: NodeConfig) -> NetworkOptions:
         bootstrap=config.bootstrap,
         announce=config.announce,
         book=config.store_path(config.chain_id or 0).with_name("peers.json"),
+        namespace=config.namespace,
+        fetch_protocol=config.protocol_id,
+        sync_protocol=config.sync_protocol_id,
     )
 
 

@@ -65,11 +65,13 @@ class Engine:
     ) -> None:
         self._key, self._domain, self._options, self._inbox = key, domain, options, inbox
         self._read_since = read_since
-        self.names = Names(domain)
+        self.names = Names(domain, options.namespace, options.fetch_protocol, options.sync_protocol)
         self.me = peer_of_secret(key.secret)
         self.roster = Roster()
         self.standing = Standing(self._on_ban)
-        self.guard = GossipGuard(self.me, domain, options.limits, self.roster, self.standing, inbox.put)
+        self.guard = GossipGuard(
+            self.me, domain, self.names, options.limits, self.roster, self.standing, inbox.put
+        )
         self.book = book.AddressBook(options.book, self.me)
         self.links: dict[Address, Link] = {}
         self.stack: Stack | None = None

@@ -133,6 +133,7 @@ class GossipGuard:
         self,
         me: ID,
         domain: Domain,
+        names: Names,
         limits: Limits,
         roster: Roster,
         standing: Standing,
@@ -140,7 +141,7 @@ class GossipGuard:
     ) -> None:
         self._me, self._domain, self._limits = me, domain, limits
         self._roster, self._standing, self._deliver = roster, standing, deliver
-        self._names = Names(domain)
+        self._names = names
         self._by_peer = Buckets(limits.peer_rate, limits.peer_burst)
         self._by_author = Buckets(limits.author_rate, limits.author_burst)
         self._passed: tuple[bytes, Received] | None = None

@@ -34,7 +34,8 @@ class NetworkOptions:
     """``port`` 0 takes a free one. Addresses are multiaddresses with a peer id at the end.
 
     ``announce`` are the addresses under which others reach this node, when they differ from those it listens
-    on (a forwarded port, a DNS name). ``book`` is where known peers are kept between runs.
+    on (a forwarded port, a DNS name). ``book`` is where known peers are kept between runs. ``namespace``,
+    ``fetch_protocol`` and ``sync_protocol`` replace the names that follow from the deployment.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +43,9 @@ class NetworkOptions:
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
     book: Path | None = None
+    namespace: str | None = None
+    fetch_protocol: str | None = None
+    sync_protocol: str | None = None
     limits: Limits = field(default_factory=Limits)
     reconnect_min: float = 1.0  # seconds
     reconnect_max: float = 60.0

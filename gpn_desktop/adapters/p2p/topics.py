@@ -59,9 +59,12 @@ def consumer_of(message: PeerMessage) -> Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """All names of one domain."""
+    """All names of one domain. A network that wants names of its own gives some; its nodes have to agree."""
 
     domain: Domain
+    namespace: str | None = None  # before every topic
+    fetch_protocol: str | None = None
+    sync_protocol: str | None = None
 
     @property
     def _root(self) -> str:
@@ -69,7 +72,8 @@ class Names:
 
     @property
     def _base(self) -> str:
-        return f"{self._root}/{VERSION}/{self.domain.chain_id}/{hex0x(self.domain.contract)}"
+        namespace = self.namespace or f"{self._root}/{VERSION}"
+        return f"{namespace}/{self.domain.chain_id}/{hex0x(self.domain.contract)}"
 
     def topic(self, kind: Kind, consumer: Address | None) -> str:
         if consumer is None:
@@ -94,11 +98,11 @@ class Names:
 
     @property
     def fetch(self) -> str:
-        return f"{self._root}/fetch/{VERSION}"
+        return self.fetch_protocol or f"{self._root}/fetch/{VERSION}"
 
     @property
     def sync(self) -> str:
-        return f"{self._root}/sync/{VERSION}"
+        return self.sync_protocol or f"{self._root}/sync/{VERSION}"
 
     @property
     def peers(self) -> str:
