@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
+from gpn_desktop.ui.collector import MainThreadCollector
 from gpn_desktop.ui.signals import QuitSignals
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.window import MainWindow
@@ -103,6 +104,7 @@ class Desktop:
 
     async def run(self) -> int:
         signals = QuitSignals(self.window.close)
+        collector = MainThreadCollector(self.window)
         self.window.show()
         try:
             facade = await self._start()
@@ -113,6 +115,7 @@ class Desktop:
             self.window.attach(facade)
             return await self._live(facade)
         finally:
+            collector.stop()
             signals.close()
 
     async def _start(self) -> Facade | None:

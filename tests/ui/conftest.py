@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 import pytest_asyncio
@@ -27,6 +28,15 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], qasync.QEventLoop]]:
     app = QApplication.instance() or QApplication(["gpn-desktop"])
     return {"qt": lambda: qasync.QEventLoop(app)}
+
+
+@pytest.fixture(autouse=True)
+def collect_here() -> Iterator[None]:
+    """As in the product (see ui.collector): no other thread may find a widget among its garbage."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

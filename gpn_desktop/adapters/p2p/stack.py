@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from weakref import WeakSet
 
+import trio
 from libp2p import create_yamux_muxer_option, new_host
 from libp2p.abc import IHost, IRawConnection, ISecureConn
 from libp2p.crypto.secp256k1 import create_new_key_pair
@@ -69,6 +70,7 @@ class HeldTCP(TCP):
     def __init__(self) -> None:
         super().__init__()
         self._streams: WeakSet[TrioTCPStream] = WeakSet()
+        self._listeners: list[TCPListener] = []
 
     async def dial(self, maddr: Multiaddr) -> IRawConnection:
         connection = await super().dial(maddr)
@@ -82,12 +84,17 @@ class HeldTCP(TCP):
                 self._streams.add(stream)
             await handler_function(stream)
 
-        return super().create_listener(held)
+        listener = super().create_listener(held)
+        self._listeners.append(listener)
+        return listener
 
-    def let_go(self) -> None:
-        """Close every connection's socket now."""
+    async def let_go(self) -> None:
+        """Close every socket, cancelled or not."""
         for stream in list(self._streams):
             stream.stream.socket.close()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+            for listener in self._listeners:
+                await listener.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +169,17 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
 @asynccontextmanager
 async def running(stack: Stack, listen: Multiaddr) -> AsyncIterator[None]:
     """Listen and gossip until the block ends."""
-    async with (
-        stack.host.run([listen]),
-        background_trio_service(stack.pubsub),
-        background_trio_service(stack.router),
-    ):
-        await stack.pubsub.wait_until_ready()
-        try:
-            yield
-        finally:
-            stack.tcp.let_go()
+    try:
+        async with (
+            stack.host.run([listen]),
+            background_trio_service(stack.pubsub),
+            background_trio_service(stack.router),
+        ):
+            await stack.pubsub.wait_until_ready()
+            try:
+                yield
+            finally:
+                await stack.tcp.let_go()
+    finally:
+        # The library starts a thread for its cache of seen messages and never ends it.
+        stack.pubsub.seen_messages.stop()
