@@ -15,11 +15,12 @@ from libp2p.pubsub.pb import rpc_pb2
 
 from gpn_desktop.adapters.p2p.frames import Frames
 from gpn_desktop.adapters.p2p.identity import LENGTH, PREFIX
+from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import Limits, NetworkOptions
 from gpn_desktop.adapters.p2p.pb import peer_pb2 as pb
 from gpn_desktop.adapters.p2p.topics import Kind
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import FetchFailed
+from gpn_desktop.core.errors import FetchFailed, NetworkDown
 from gpn_desktop.core.messages import MAX_GOSSIP_BYTES, PeerMessage
 from tests.contract.network.attacker import MESHSUB, NAMES, Attacker, engine_of
 from tests.contract.network.world import (
@@ -43,7 +44,7 @@ class Scene:
         self.world, self.victim, self.honest, self.attacker = world, victim, honest, attacker
         self._count = 0
 
-    async def still_works(self) -> None:
+    async def still_works(self, restarts: int = 0) -> None:
         """The victim hears the honest peer, is heard, and serves what it has."""
         self._count += 1
         there, back = (n.decline(f"alive {self._count}") for n in (self.honest, self.victim))
@@ -54,7 +55,7 @@ class Scene:
         blob = os.urandom(100_000)
         hash32 = self.victim.shelf.put(blob)
         assert await self.honest.network.fetch(hash32, len(blob), [self.victim.address], 10) == blob
-        assert engine_of(self.victim).restarts == 0
+        assert engine_of(self.victim).restarts == restarts
 
     def heard(self) -> list[PeerMessage]:
         """What the victim took from the attacker."""
@@ -378,6 +379,26 @@ async def test_junk_in_the_peer_exchange(scene: Scene) -> None:
     for address in junk:
         assert engine.book.learn(address) is None
     await scene.still_works()
+
+
+async def test_a_host_that_ends_is_started_again_where_it_was(scene: Scene) -> None:
+    engine, before = engine_of(scene.victim), scene.victim.network.listen_addresses()
+
+    async def bug() -> None:
+        raise KeyError("a bug of the library")
+
+    assert engine._nursery is not None
+    assert isinstance(scene.victim.network, LibP2PNetwork)
+    nursery = engine._nursery
+    scene.victim.network._thread.post(nursery.start_soon, bug)
+    await scene.victim.until(lambda: not scene.victim.connections())
+    with pytest.raises(NetworkDown):
+        await scene.victim.network.publish(scene.victim.decline("now"))
+    await scene.victim.until(lambda: scene.honest.address in scene.victim.connections())
+    assert engine.restarts == 1
+    assert scene.victim.network.listen_addresses() == before
+    await joined(scene.victim, scene.honest)
+    await scene.still_works(restarts=1)
 
 
 def _base58(raw: bytes) -> str:
