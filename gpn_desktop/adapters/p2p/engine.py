@@ -300,7 +300,9 @@ class Engine:
         return await self._open(self._known(provider), self.names.fetch)
 
     def _known(self, address: Address) -> ID:
-        peer = self.roster.peer(address)
+        # The links first: a flood of new authors may have pushed a connected peer out of the roster.
+        link = self.links.get(address)
+        peer = link.peer if link is not None else self.roster.peer(address)
         if peer is None:
             raise Broken("no such peer is known")
         return peer

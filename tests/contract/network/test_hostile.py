@@ -14,7 +14,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.pubsub.pb import rpc_pb2
 
 from gpn_desktop.adapters.p2p.frames import Frames
-from gpn_desktop.adapters.p2p.identity import LENGTH, PREFIX
+from gpn_desktop.adapters.p2p.identity import LENGTH, PREFIX, peer_of_secret
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import Limits, NetworkOptions
 from gpn_desktop.adapters.p2p.pb import peer_pb2 as pb
@@ -378,6 +378,16 @@ async def test_junk_in_the_peer_exchange(scene: Scene) -> None:
     engine = engine_of(scene.victim)
     for address in junk:
         assert engine.book.learn(address) is None
+    await scene.still_works()
+
+
+async def test_a_flood_of_identities_does_not_push_out_a_connected_peer(scene: Scene) -> None:
+    engine = engine_of(scene.victim)
+    for number in range(10_000, 15_000):
+        engine.roster.address(peer_of_secret(number.to_bytes(32, "big")))
+    assert engine.roster.peer(scene.honest.address) is None
+    hash32 = scene.honest.shelf.put(b"still reachable")
+    assert await scene.victim.network.fetch(hash32, 15, [scene.honest.address], 5) == b"still reachable"
     await scene.still_works()
 
 
