@@ -237,8 +237,10 @@ class Jobs:
                 )
             case fx.Equivocation(first, _):
                 self._ctx.alert(f"A verifier contradicted itself: {first.signed.signer.hex()}")
+                self._ctx.emit("contradiction", {"member": first.signed.signer.hex()})
             case fx.DoubleAnnouncement(earlier, _):
                 self._ctx.alert(f"A prover announced two proofs of one request: {earlier.signer.hex()}")
+                self._ctx.emit("contradiction", {"member": earlier.signer.hex()})
 
     # effects ----------------------------------------------------------------------------------------------
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.errors import GpnError, UnknownRequest
 from gpn_desktop.core.types import WEI_PER_GWEI, Address, Hash32, Wei, short
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.demo.crew import Told
 from gpn_desktop.services.demo.model import Outcome, Report, percentile
-from gpn_desktop.services.demo.stage import WINDOW, Stage
+from gpn_desktop.services.demo.stage import WINDOW, Operator, Stage
 from gpn_desktop.services.views import JobView, Phase
 
 REWARD_GWEI: Final = 2_100_000
@@ -102,9 +102,13 @@ class Play:
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
         restart = asyncio.create_task(self._crash(order, mark)) if kill else None
-        view = await self._until(order.id, Phase.VERIFIED, VERDICT_SECONDS)
-        if restart is not None:
-            await restart
+        try:
+            view = await self._until(order.id, Phase.VERIFIED, VERDICT_SECONDS)
+            if restart is not None:
+                await self._survived(order, await restart)
+        finally:
+            if restart is not None:
+                restart.cancel()
         await self._judge(order, outcome, view)
 
     async def _choose(self, ref: str, first: set[Address] | None) -> Order:
@@ -143,7 +147,7 @@ class Play:
             state = last.phase.value if last else "unknown"
             raise DemoFailed(f"A request is still {state} after {within:.0f} s.") from error
 
-    async def _crash(self, order: Order, mark: int) -> None:
+    async def _crash(self, order: Order, mark: int) -> Operator:
         """Kill the selected prover in the middle of its proof, and start it again at once."""
         told = await self.stage.crew.until(
             lambda t: t.name == "proving" and t.fields.get("request") == order.id.hex(), 60, mark
@@ -152,7 +156,21 @@ class Play:
         self.stage.crew.kill(victim.address)
         self.stage.say(f"  killed {victim.spec.name} while it was proving; starting it again")
         await self.stage.restart(victim)
-        self.stage.say(f"  {victim.spec.name} is back with its journal")
+        return victim
+
+    async def _survived(self, order: Order, victim: Operator) -> None:
+        """The killed node has the request again, from its journal, and follows it to its verdict."""
+        gateway = await self.stage.gateway_to(victim.grpc)
+        try:
+            async with asyncio.timeout(VERDICT_SECONDS):
+                async for view in gateway.watch(order.id):
+                    if view.phase in ORDER:
+                        break
+        except (TimeoutError, UnknownRequest) as error:
+            raise DemoFailed(f"{victim.spec.name} lost the request that it was killed over.") from error
+        finally:
+            await gateway.aclose()
+        self.stage.say(f"  {victim.spec.name} is back with its journal and knows the verdict")
 
     async def _judge(self, order: Order, outcome: Outcome, view: JobView) -> None:
         """Take the proof as a consumer would, and measure what the network added to it."""
@@ -192,6 +210,9 @@ class Play:
         return None
 
     def _hear(self, told: Told) -> None:
+        if told.name == "contradiction":
+            member = Address(bytes.fromhex(str(told.fields["member"])))
+            self.report.errors.append(f"{self._name(member)} contradicted itself.")
         if told.name == "voted_down" and told.address == self.stage.operators[0].address:
             self.report.voted_down += 1
             prover = Address(bytes.fromhex(str(told.fields["prover"])))
