@@ -17,7 +17,6 @@ from gpn_desktop.config import NodeConfig
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.node import Node
 
-
 SWITCH_SECONDS = 0.0005  # between the loop and the network's thread: the default of 5 ms is added to each hop
 
 
