@@ -12,7 +12,6 @@ before it, which the kernel delays by 40 ms; asking for quick acknowledgements t
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +20,8 @@ from web3 import WebSocketProvider
 from web3.exceptions import ProviderConnectionError, TimeExhausted
 from web3.providers.persistent.request_processor import RequestProcessor
 from web3.types import RPCEndpoint, RPCId, RPCRequest, RPCResponse
+
+from gpn_desktop.core import jsontext
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _QUICK_ACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # Linux only
@@ -98,7 +99,7 @@ class WakingWebSocketProvider(WebSocketProvider):
         if _QUICK_ACK is not None and tcp is not None:
             tcp.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)  # the kernel forgets it now and then
         try:
-            answer = json.loads(await self._ws.recv())
+            answer = jsontext.parse(await self._ws.recv())
         except ValueError as error:
             raise ProviderConnectionError("The chain node does not speak JSON.") from error
         nothing: RPCResponse = {}

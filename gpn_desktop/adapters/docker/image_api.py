@@ -10,6 +10,7 @@ from typing import Any
 
 from gpn_desktop.adapters.docker import http
 from gpn_desktop.adapters.docker.stream import Reply
+from gpn_desktop.core import jsontext
 from gpn_desktop.core.errors import ProverFault, ProverOutputTooLarge
 
 SMALL = 64 * 1024  # the largest reply that is not a proof
@@ -78,8 +79,8 @@ def _object(reply: Reply) -> dict[str, Any]:
     if reply.status != 200:
         raise ProverFault(f"The prover answered with HTTP {reply.status}: {_excerpt(reply.body)}")
     try:
-        value = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        value = jsontext.parse(reply.body)
+    except ValueError:
         raise ProverFault(f"The prover's answer is no JSON: {_excerpt(reply.body)}") from None
     if not isinstance(value, dict):
         raise ProverFault("The prover's answer is no JSON object.")

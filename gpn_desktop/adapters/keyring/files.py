@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gpn_desktop.adapters.keyring.keys import key_from_hex, key_from_secret
+from gpn_desktop.core import jsontext
 from gpn_desktop.core.errors import KeyMissing, KeyUnusable
 from gpn_desktop.core.types import hex0x
 from gpn_desktop.ports.secrets import NodeKey
@@ -134,7 +135,7 @@ def _decrypt(path: Path, text: str, passphrase: str) -> NodeKey:
 
     damaged = f"The keystore {path} is damaged"
     try:
-        keystore = json.loads(text)
+        keystore = jsontext.parse(text)
         _check_cost(path, keystore)
         secret = bytes(Account.decrypt(keystore, passphrase))
         claimed = str(keystore.get("address", ""))
