@@ -39,9 +39,22 @@ def test_levels_are_allowed_up_to_the_limit() -> None:
         jsontext.parse(nested(jsontext.MAX_DEPTH + 1))
 
 
+MANY = 1_000_000
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "nul", '"', '{"a": "[', b"\xff", "[" * 1_000_000, '{"a":' * 1_000_000, '"\\' + "[" * 1_000_000],
+    [
+        "",
+        "{",
+        "nul",
+        '"',
+        '{"a": "[',
+        b"\xff",
+        pytest.param("[" * MANY, id="lists"),
+        pytest.param('{"a":' * MANY, id="objects"),
+        pytest.param('"\\' + "[" * MANY, id="a string without end"),
+    ],
 )
 def test_everything_else_is_a_value_error(text: bytes | str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # its kind is all that is promised
