@@ -62,6 +62,10 @@ class Authority(Protocol):
         """Received so late that the requester may have seen the beacon first (protocol.md, Selection)."""
         ...
 
+    def balance(self, consumer: Address) -> Gwei | None:
+        """What the consumer had on the contract when last looked at; None where there is no contract."""
+        ...
+
     async def image(self, request: Request) -> ImageRef: ...
 
     async def verified(self, consumer: Address, proof_hash: Hash32) -> None:
@@ -103,6 +107,7 @@ class ChainAuthority:
         self.domain = chain.domain
         self.time = ChainTime(clock)
         self.head = 0
+        self.balances: dict[Address, Gwei] = {}
         self._chain = chain
         self._confirmations = confirmations
         self._beacon_delay = beacon_delay
@@ -136,6 +141,8 @@ class ChainAuthority:
         consumer, params = await asyncio.gather(
             self._chain.consumer(request.consumer, anchor.number), self.params()
         )
+        if consumer is not None:
+            self.balances[request.consumer] = consumer.balance
         snapshot = await self.snapshot(request)
         return check(signed, _facts(request, consumer, snapshot, anchor, params))
 
@@ -179,6 +186,9 @@ class ChainAuthority:
                 self._latest.clear()
             self._latest[key] = await self._chain.latest_proof(consumer, block)
         return self._latest[key]
+
+    def balance(self, consumer: Address) -> Gwei | None:
+        return self.balances.get(consumer)
 
     def is_late(self, order: OrderKnown, received: Millis) -> bool:
         """Without a beacon there is nothing to wait for, so nobody can be late."""
@@ -295,6 +305,9 @@ class TestingAuthority:
         received = self._received.get(request_id, Millis(request.details.anchor_block))
         t0 = min(max(request.details.anchor_block, received - self.LATE_MS), received + self.EARLY_MS)
         return OrderKnown(seed, ranking(seed, snapshot), Millis(t0))
+
+    def balance(self, consumer: Address) -> Gwei | None:
+        return None
 
     def is_late(self, order: OrderKnown, received: Millis) -> bool:
         return False

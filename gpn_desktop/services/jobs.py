@@ -28,8 +28,9 @@ from gpn_desktop.core.messages import (
     Signed,
     VotesMessage,
 )
+from gpn_desktop.core.policy import Policy, refusal
 from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
-from gpn_desktop.core.types import Announcement, Decline, Hash32, Snapshot, Vote
+from gpn_desktop.core.types import Announcement, Decline, Gwei, Hash32, Snapshot, Vote
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
@@ -165,9 +166,10 @@ class Jobs:
     def feed(self, entry: Entry, event: ev.Event) -> bool:
         """One event through the core; whether it changed anything."""
         before = entry.job
-        refusal = self._refusal(entry)
-        if refusal != entry.job.mine.refusal:
-            self._step(entry, ev.Willing(refusal))
+        if entry.job.mine.address is not None and not entry.job.over:
+            unwilling = self._refusal(entry)
+            if unwilling != entry.job.mine.refusal:
+                self._step(entry, ev.Willing(unwilling))
         known = entry.job.announcements
         self._step(entry, event)
         for key, signed in entry.job.announcements.items():
@@ -189,12 +191,18 @@ class Jobs:
                 self.feed(entry, ev.Tick())
 
     def _refusal(self, entry: Entry) -> str | None:
-        """Local policy: whether *this* node proves, never how it votes."""
-        if self.paused:
-            return "paused"
-        if entry.job.request.reward < self._ctx.options.min_reward:
-            return "price"
-        return None
+        consumer = entry.consumer
+        unsettled = sum(
+            other.job.request.reward
+            for other in self.entries.values()
+            if other.consumer == consumer
+            and other is not entry
+            and other.settled is None
+            and not other.phase.ended
+        )
+        policy = Policy(self.paused, self._ctx.options.min_reward)
+        balance = self._authority.balance(consumer)
+        return refusal(policy, entry.job.request.reward, Gwei(unsettled), balance)
 
     def _schedule(self, entry: Entry) -> None:
         if entry.timer is not None:
