@@ -116,7 +116,32 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
     pair = create_new_key_pair(key.secret)
     noise = GatedNoise(pair, noise_privkey=create_noise_key().private_key)
     noise.admit_by(gate)
-    config = ConnectionConfig(
+    tcp = HeldTCP()
+    host = new_host(
+        transports=[tcp],
+        key_pair=pair,
+        sec_opt={TProtocol(NOISE): noise},
+        muxer_opt=create_yamux_muxer_option(),
+        connection_config=_connections(limits),
+        disable_identify_address_discovery=True,
+    )
+    swarm = host.get_network()
+    assert isinstance(swarm, Swarm)
+    swarm.retry_config = RetryConfig(max_retries=0)
+    router = _router()
+    pubsub = Pubsub(
+        host,
+        router,
+        strict_signing=True,
+        max_inbound_rpc_size=patches.MAX_RPC_BYTES,
+        max_subscriptions_per_rpc=MAX_TOPICS_PER_PEER,
+        max_subscriptions_per_peer=MAX_TOPICS_PER_PEER,
+    )
+    return Stack(host, swarm, pubsub, router, tcp)
+
+
+def _connections(limits: Limits) -> ConnectionConfig:
+    return ConnectionConfig(
         max_connections=limits.peers,
         # The node keeps its own connections; the library's helper took 57 s to dial a lost peer again.
         min_connections=0,
@@ -127,19 +152,10 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
         inbound_upgrade_timeout=5.0,
         outbound_upgrade_timeout=5.0,
     )
-    tcp = HeldTCP()
-    host = new_host(
-        transports=[tcp],
-        key_pair=pair,
-        sec_opt={TProtocol(NOISE): noise},
-        muxer_opt=create_yamux_muxer_option(),
-        connection_config=config,
-        disable_identify_address_discovery=True,
-    )
-    swarm = host.get_network()
-    assert isinstance(swarm, Swarm)
-    swarm.retry_config = RetryConfig(max_retries=0)
-    router = GossipSub(
+
+
+def _router() -> GossipSub:
+    return GossipSub(
         # 1.2 costs twice the CPU of 1.1 for what IDONTWANT saves on messages this small.
         protocols=[PROTOCOL_ID_V11],
         degree=6,
@@ -155,15 +171,6 @@ def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Sta
         # A member in back-off is not even told of messages, so keep it short.
         unsubscribe_back_off=1,
     )
-    pubsub = Pubsub(
-        host,
-        router,
-        strict_signing=True,
-        max_inbound_rpc_size=patches.MAX_RPC_BYTES,
-        max_subscriptions_per_rpc=MAX_TOPICS_PER_PEER,
-        max_subscriptions_per_peer=MAX_TOPICS_PER_PEER,
-    )
-    return Stack(host, swarm, pubsub, router, tcp)
 
 
 @asynccontextmanager
