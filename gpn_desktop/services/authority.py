@@ -35,6 +35,7 @@ ANCHOR_WAIT: Final = 20.0  # seconds that a node gives its own endpoint to reach
 LATE_MS: Final = 5_000  # the skew allowance after the beacon block
 MAX_STALENESS: Final = 600.0  # seconds by which this machine's clock may correct the first block seen
 SMALL_STEP_MS: Final = 15_000
+MAX_RECEIVED: Final = 4096  # requests whose time of arrival testing mode remembers
 
 
 class Authority(Protocol):
@@ -46,8 +47,15 @@ class Authority(Protocol):
         """Chain time."""
         ...
 
-    async def admit(self, signed: Signed[Request]) -> Snapshot:
-        """The committee that serves the request; RequestRefused with the first rule that it breaks."""
+    async def admit(self, signed: Signed[Request], patient: bool = True) -> Snapshot:
+        """The committee that serves the request; RequestRefused with the first rule that it breaks.
+
+        ``patient``: wait a little for an anchor block that is not known here yet, before AnchorUnknown.
+        """
+        ...
+
+    def open_until(self, request: Request) -> Millis:
+        """When nothing can come of a verified request any more."""
         ...
 
     async def snapshot(self, request: Request) -> Snapshot | None:
@@ -126,6 +134,7 @@ class ChainAuthority:
 
     def reorged(self) -> None:
         self._latest.clear()
+        self._snapshots.clear()
 
     def now(self) -> Millis:
         return self.time.now()
@@ -135,21 +144,29 @@ class ChainAuthority:
             self._params = await self._chain.params()
         return self._params
 
-    async def admit(self, signed: Signed[Request]) -> Snapshot:
+    def open_until(self, request: Request) -> Millis:
+        grace = self._params.settle_grace if self._params is not None else 0
+        return Millis((request.deadline + grace) * 1000)
+
+    async def admit(self, signed: Signed[Request], patient: bool = True) -> Snapshot:
         request = signed.message
-        anchor = await self._anchor(request.details.anchor_block)
+        anchor = await self._anchor(request.details.anchor_block, ANCHOR_WAIT if patient else 0)
         consumer, params = await asyncio.gather(
             self._chain.consumer(request.consumer, anchor.number), self.params()
         )
         if consumer is not None:
             self.balances[request.consumer] = consumer.balance
         snapshot = await self.snapshot(request)
-        return check(signed, _facts(request, consumer, snapshot, anchor, params))
+        committee = check(signed, _facts(request, consumer, snapshot, anchor, params))
+        if consumer is not None:
+            # Kept: the chain may be away, and the consumer's image another one, when the proof is judged.
+            self._images[consumer.image_digest] = ImageRef(consumer.image_name, consumer.image_digest)
+        return committee
 
-    async def _anchor(self, number: int) -> Block:
+    async def _anchor(self, number: int, within: float) -> Block:
         """The anchor block; waits a little where this node's endpoint is behind the consumer's."""
         try:
-            async with asyncio.timeout(ANCHOR_WAIT):
+            async with asyncio.timeout(within):
                 while self.head < number + self._confirmations:
                     await self._new_head.wait()
         except TimeoutError as error:
@@ -274,7 +291,11 @@ class TestingAuthority:
         image = self._images.get(consumer)
         return None if image is None else Snapshot(consumer, 1, image.digest, self._seats)
 
-    async def admit(self, signed: Signed[Request]) -> Snapshot:
+    def open_until(self, request: Request) -> Millis:
+        """There is nothing to settle; peers that come late can still ask until the deadline."""
+        return Millis(request.deadline * 1000)
+
+    async def admit(self, signed: Signed[Request], patient: bool = True) -> Snapshot:
         request = signed.message
         snapshot = self.committee(request.consumer)
         facts = AnchorFacts(
@@ -294,6 +315,8 @@ class TestingAuthority:
         vouched = Signed(request, signed.signature, request.consumer, signed.digest)
         checked = check(vouched if signed.signer in gateways else signed, facts)
         self._received.setdefault(signed.digest, self.now())
+        if len(self._received) > MAX_RECEIVED:
+            del self._received[next(iter(self._received))]
         return checked
 
     async def snapshot(self, request: Request) -> Snapshot | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, GpnError, TransactionFailed
+from gpn_desktop.core.messages import VotesMessage
 from gpn_desktop.core.settlement import Shares, split
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Vote, Wei, to_wei
 from gpn_desktop.ports.chain import (
@@ -45,6 +46,8 @@ from gpn_desktop.services.views import EarningsView, Phase
 
 COLLECT_SECONDS: Final = 1.0  # after a verdict, for the votes that are still on their way
 STAGGER_MS: Final = 60_000  # between the members that would finalise a batch that its prover left
+REFUSED_PAUSE_MS: Final = 60_000  # before the contract is asked again about what it refused
+MAX_BATCH: Final = 16  # requests in one settlement, far below what a block has gas for
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Batch:
     committees: list[Snapshot]
     share: Gwei = Gwei(0)
     asked: bool = False
+    extending: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -95,6 +99,7 @@ class Earnings:
         if self.ctx.options.stake:
             await self._register()
         await self._load_member()
+        await self.authority.params()  # a verdict may find the chain away, and needs the delays all the same
         self.jobs.on_accept = self.accepted
 
     async def _register(self) -> None:
@@ -176,31 +181,90 @@ class Earnings:
             self.ctx.tasks.spawn(self._settle(group), "settle")
 
     async def _settle(self, group: list[Due]) -> None:
-        """The batch's name is kept first, so that a restart asks for the same transaction."""
-        ids = [due.entry.id for due in group]
-        first = f"settling:{ids[0].hex()}"
-        intent = (await self.ctx.store.get(first) or f"settle:{keccak(*ids).hex()}".encode()).decode()
-        for request_id in ids:
-            await self.ctx.store.set(f"settling:{request_id.hex()}", intent.encode())
-        entries = tuple(_settlement_entry(due.entry) for due in group)
         try:
-            record = await self.submit(intent, Settle(entries))
-        except ChainUnreachable as error:
-            for due in group:
-                due.asked = False
-            log.warning("settlement waits: %s", error)
+            named = await self._named(group)
         except GpnError as error:
-            self.ctx.alert(f"Settling failed: {error}")
+            self._postpone(group, error)
+            return
+        for intent, part in named.items():
+            await self._send(intent, part)
+
+    async def _named(self, group: list[Due]) -> dict[str, list[Due]]:
+        """Each request under the name it was sent under before; the others together, under a name of theirs.
+
+        The name is kept before anything is sent, so that a restart asks for the same transaction. A name
+        without a transaction is worth nothing: the batch behind it may have been another one.
+        """
+        named: dict[str, list[Due]] = {}
+        fresh: list[Due] = []
+        failed: list[Hash32] = []
+        for due in group:
+            name = (await self.ctx.store.get(f"settling:{due.entry.id.hex()}") or b"").decode()
+            record = await self.ctx.store.tx_by_intent(name) if name else None
+            if record is None:
+                fresh.append(due)
+            elif record.state is TxState.REVERTED:
+                fresh.append(due)
+                failed.append(record.hash)
+            else:
+                named.setdefault(name, []).append(due)
+        for first in range(0, len(fresh), MAX_BATCH):
+            part = fresh[first : first + MAX_BATCH]
+            intent = f"settle:{keccak(*(due.entry.id for due in part), *failed).hex()}"
+            for due in part:
+                await self.ctx.store.set(f"settling:{due.entry.id.hex()}", intent.encode())
+            named[intent] = part
+        return named
+
+    async def _send(self, intent: str, part: list[Due]) -> None:
+        try:
+            entries = tuple([await self._settlement_entry(due.entry) for due in part])
+            record = await self.submit(intent, Settle(entries))
+        except GpnError as error:
+            self._postpone(part, error)
         else:
-            self.ctx.emit("settle_sent", {"requests": [i.hex() for i in ids], "tx": record.hash.hex()})
+            ids = [due.entry.id.hex() for due in part]
+            self.ctx.emit("settle_sent", {"requests": ids, "tx": record.hash.hex()})
+
+    def _postpone(self, part: list[Due], error: GpnError) -> None:
+        """Whatever keeps a settlement back, it is tried again until the contract takes it no more."""
+        refused = isinstance(error, TransactionFailed)
+        for due in part:
+            due.asked = False
+            due.at = Millis(self.authority.now() + (REFUSED_PAUSE_MS if refused else 0))
+        if isinstance(error, ChainUnreachable):
+            log.warning("settlement waits: %s", error)
+        elif any(due.entry.settled is None for due in part):
+            self.ctx.alert(f"Settling failed: {error}")
+
+    async def _settlement_entry(self, entry: Entry) -> SettlementEntry:
+        """The request with its valid votes, in strictly increasing seat order as the contract wants them.
+
+        Also those of voters that contradicted themselves after the verdict: it was final, and they signed it.
+        """
+        accepted = entry.job.accepted
+        if accepted is None:
+            raise TransactionFailed("The request has no verdict.")
+        prover, proof_hash = accepted
+        vote = Vote(entry.id, prover, proof_hash, entry.job.rank(prover) or 0, True)
+        casts = {cast.signed.signer: cast for cast in entry.tally().valid_votes()}
+        for kept in await self.ctx.store.kept(entry.id):
+            for cast in kept.message.votes if isinstance(kept.message, VotesMessage) else ():
+                if cast.signed.message == vote:
+                    casts.setdefault(cast.signed.signer, cast)
+        seats = entry.job.snapshot.members
+        votes = sorted((seats[signer], cast.signed.signature) for signer, cast in casts.items())
+        return SettlementEntry(entry.message.signed, vote, tuple(SeatVote(*seat) for seat in votes))
 
     # what the chain says ----------------------------------------------------------------------------------
 
     async def on_event(self, event: ChainEvent) -> None:
         match event:
             case NewHead(block):
+                self._let_go()
                 await self._settle_due()
                 await self._finalize_due(Millis(block.time * 1000))
+                self._extend_due(block.time)
                 await self._remember(block.number)
             case Settled():
                 await self._on_settled(event)
@@ -239,33 +303,49 @@ class Earnings:
             self.due.pop(record.request_id, None)
             if entry is not None:
                 self.jobs.settle_phase(entry, Phase.SETTLED)
-                await self._watch_over(batch, index, record, entry)
+                if not _agrees(entry, record):
+                    self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
+                self._watch_over(batch, index, record, entry)
         await self._reckon(batch)
 
-    async def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
-        """A vote of ours that was left out is added; a settlement against our own verdict is said aloud."""
-        accepted = entry.job.accepted
+    def _extend_due(self, now: int) -> None:
+        """Votes that were cast after their settlement, and those that the chain could not be told of."""
+        for batch in self.batches.values():
+            if now >= batch.settled.finalize_at:
+                continue
+            for index, record in enumerate(batch.settled.records):
+                entry = self.jobs.entries.get(record.request_id)
+                if entry is not None and index not in batch.extending:
+                    self._watch_over(batch, index, record, entry)
+
+    def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
+        """A vote of ours that was left out is added, with all others that were."""
         me = entry.job.mine.address
-        if accepted is None or me is None:
+        seats = entry.job.snapshot.members
+        if entry.job.accepted is None or me is None or batch.counted[index] >> seats[me] & 1:
+            return
+        if not _agrees(entry, record):
             return
         valid = entry.tally().valid_votes()
-        if valid and valid[0].signed.digest != record.vote_digest:
-            self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
-            return
-        seats = entry.job.snapshot.members
         missing = tuple(
             SeatVote(seats[cast.signed.signer], cast.signed.signature)
             for cast in sorted(valid, key=lambda c: seats[c.signed.signer])
-            if not record.counted >> seats[cast.signed.signer] & 1
+            if not batch.counted[index] >> seats[cast.signed.signer] & 1
         )
         if any(vote.seat == seats[me] for vote in missing):
-            call = Extend(
-                batch.settled.key, batch.settled.finalize_at, batch.settled.raw_records, index, missing
-            )
-            self.ctx.tasks.spawn(self._extend(call), "extend")
+            settled = batch.settled
+            call = Extend(settled.key, settled.finalize_at, settled.raw_records, index, missing)
+            batch.extending.add(index)
+            self.ctx.tasks.spawn(self._extend(batch, call), "extend")
 
-    async def _extend(self, call: Extend) -> None:
-        await self.submit(f"extend:{call.key.hex()}:{call.index}", call)
+    async def _extend(self, batch: Batch, call: Extend) -> None:
+        try:
+            await self.submit(f"extend:{call.key.hex()}:{call.index}", call)
+        except TransactionFailed:
+            raise  # the contract's last word
+        except GpnError as error:
+            batch.extending.discard(call.index)
+            log.warning("extending waits: %s", error)
 
     async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
         batch = self.batches.get(key)
@@ -327,12 +407,14 @@ class Earnings:
         call = Finalize(key, batch.settled.finalize_at, batch.settled.raw_records)
         try:
             await self.submit(f"finalize:{key.hex()}", call)
-        except ChainUnreachable as error:
+        except TransactionFailed as error:
+            log.info("finalised by another member: %s", error)
+        except GpnError as error:
             batch.asked = False
             log.warning("finalising waits: %s", error)
 
     async def _on_finalized(self, key: Hash32) -> None:
-        batch = self.batches.pop(key, None)
+        batch = self.batches.get(key)
         if batch is None:
             return
         await self.ctx.store.put_settlement(_row(batch, finalized=True))
@@ -343,6 +425,7 @@ class Earnings:
             else:
                 await self._paid_row(record.request_id)
         await self._load_member()
+        self.batches.pop(key, None)  # last: whatever failed above is done again with the event
         self.ctx.emit("paid", {"requests": [r.request_id.hex() for r in batch.settled.records]})
         self.ctx.changed()
         if self.ctx.options.auto_claim and self.totals.claimable:
@@ -397,6 +480,13 @@ class Earnings:
                 entry = self.jobs.entries.get(record.request_id)
                 if entry is not None:
                     self.jobs.settle_phase(entry, None)
+                    self.ctx.tasks.spawn(self.accepted(entry), "settle again")
+
+    def _let_go(self) -> None:
+        """What the contract takes no more is nobody's business any longer."""
+        self.jobs.let_go()
+        for request_id in [i for i, due in self.due.items() if due.entry.closed]:
+            del self.due[request_id]
 
     def view(self) -> EarningsView:
         open_batches = [b for b in self.batches.values() if b.share]
@@ -415,10 +505,7 @@ def _row(batch: Batch, finalized: bool) -> SettlementRow:
     return SettlementRow(settled.key, settled.finalize_at, settled.raw_records, batch.share, ids, finalized)
 
 
-def _settlement_entry(entry: Entry) -> SettlementEntry:
-    """The request with its valid votes, in strictly increasing seat order as the contract wants them."""
-    seats = entry.job.snapshot.members
-    votes = sorted(entry.tally().valid_votes(), key=lambda cast: seats[cast.signed.signer])
-    vote: Vote = votes[0].signed.message
-    cast = tuple(SeatVote(seats[c.signed.signer], c.signed.signature) for c in votes)
-    return SettlementEntry(entry.message.signed, vote, cast)
+def _agrees(entry: Entry, record: SettlementRecord) -> bool:
+    """Whether the contract was shown the verdict that this node knows, as far as it knows one."""
+    valid = entry.tally().valid_votes() if entry.job.accepted is not None else ()
+    return not valid or valid[0].signed.digest == record.vote_digest

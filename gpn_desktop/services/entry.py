@@ -18,7 +18,10 @@ ORDINALS = ("1st", "2nd", "3rd")
 
 @dataclass
 class Entry:
-    """``settled``: SETTLED or PAID once the chain says so, REFUSED when another request took the nonce."""
+    """``settled``: SETTLED or PAID once the chain says so, REFUSED when another request took the nonce.
+
+    ``closed``: a verdict, and nothing can come of it any more. ``watched``: how many clients follow it.
+    """
 
     message: RequestMessage
     job: Job
@@ -27,6 +30,9 @@ class Entry:
     received_ms: int
     late: bool = False
     settled: Phase | None = None
+    closed: bool = False
+    watched: int = 0
+    recheck_order: bool = False
     verdict_ms: int = 0
     ended_ms: int = 0
     earned: Gwei = Gwei(0)
@@ -45,6 +51,11 @@ class Entry:
     @property
     def id(self) -> Hash32:
         return self.job.request_id
+
+    @property
+    def over(self) -> bool:
+        """Nothing here changes by this node's doing any more."""
+        return self.phase.ended or self.settled is not None or self.closed
 
     @property
     def consumer(self) -> Address:
@@ -113,7 +124,7 @@ class Entry:
             proof_hash=self.job.accepted[1] if self.job.accepted else None,
             payload_hash=request.payload_hash,
             error=self.error,
-            open=not self.phase.ended and self.phase is not Phase.SETTLED,
+            open=not self.phase.ended and self.phase is not Phase.SETTLED and not self.closed,
             gateway=self.gateway,
         )
 

@@ -22,7 +22,7 @@ from gpn_desktop.core.messages import (
     VotesMessage,
 )
 from gpn_desktop.core.request import check_payload, check_ref
-from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Millis, Request
+from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Millis, Request, Snapshot
 from gpn_desktop.ports.network import Received
 from gpn_desktop.ports.store import Kept
 from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
@@ -35,6 +35,9 @@ from gpn_desktop.services.views import Phase
 MAX_ORPHANS: Final = 64  # requests of which only statements came so far
 MAX_ORPHAN_STATEMENTS: Final = 64
 MAX_REFUSED: Final = 1024
+MAX_PARKED: Final = 256  # requests that wait for the chain
+ANCHOR_PATIENCE_MS: Final = 60_000  # how long a peer's request may be ahead of this node's chain
+MAX_PAGES: Final = 10_000  # of one peer's history
 PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
 TESTING_TIMEOUT: Final = 60
 TESTING_LIFETIME: Final = 600
@@ -49,6 +52,9 @@ class Intake:
         self._orphans: OrderedDict[Hash32, list[Statement]] = OrderedDict()
         self._refused: OrderedDict[Hash32, None] = OrderedDict()
         self._opening: dict[Hash32, asyncio.Lock] = {}
+        self._consumers: dict[Address, asyncio.Lock] = {}
+        self._parked: OrderedDict[Hash32, tuple[RequestMessage, Millis]] = OrderedDict()
+        self._unrestored: list[RequestMessage] = []
 
     # from clients -----------------------------------------------------------------------------------------
 
@@ -95,16 +101,15 @@ class Intake:
         if request_id in self._jobs.entries or await self._ctx.store.job(request_id) is not None:
             return request_id
         request = signed.message
+        received = self._authority.now()
         inline = payload if len(payload) <= MAX_INLINE_BYTES else None
         message = RequestMessage(signed, self._ctx.me, len(payload), inline)
-        await self._ctx.network.join(request.consumer)
         snapshot = await self._authority.admit(signed)
         await self._check_unique(request_id, request)
+        await self._ctx.network.join(request.consumer)
         await self._await_peers(request.consumer)
         await self._ctx.store.put_blob(request.payload_hash, payload)
-        async with self._lock(request_id):
-            if request_id not in self._jobs.entries:
-                await self._jobs.open(message, snapshot, gateway=True)
+        await self._open(message, snapshot, True, received)
         await self._outbox.publish(message)
         await self._adopt_orphans(request_id)
         return request_id
@@ -141,7 +146,7 @@ class Intake:
         message = received.message
         match message:
             case RequestMessage():
-                await self._on_request(message)
+                await self._on_request(message, self._authority.now())
             case VotesMessage(consumer, votes):
                 for cast in votes:
                     await self._on_statement(cast.signed.message.request_id, VotesMessage(consumer, (cast,)))
@@ -150,7 +155,7 @@ class Intake:
             case StatusMessage():
                 pass  # for people only, and nobody looks at it yet
 
-    async def _on_request(self, message: RequestMessage) -> None:
+    async def _on_request(self, message: RequestMessage, received: Millis) -> None:
         request_id = message.request_id
         if request_id in self._jobs.entries or request_id in self._refused:
             return
@@ -161,17 +166,51 @@ class Intake:
                 request = message.signed.message
                 if message.payload is not None:
                     check_payload(request, message.payload)
-                snapshot = await self._authority.admit(message.signed)
-                await self._check_unique(request_id, request)
+                snapshot = await self._authority.admit(message.signed, patient=False)
+                await self._open(message, snapshot, False, received)
+            except (errors.ChainUnreachable, errors.AnchorUnknown) as error:
+                self._park(message, received, error)
+                return
             except errors.RequestRefused as error:
                 self._refuse(request_id, error)
                 return
-            await self._jobs.open(message, snapshot, gateway=False)
         if message.payload is not None:
             await self._ctx.store.put_blob(message.signed.message.payload_hash, message.payload)
         await self._adopt_orphans(request_id)
 
-    def _refuse(self, request_id: Hash32, error: errors.RequestRefused) -> None:
+    async def _open(
+        self, message: RequestMessage, snapshot: Snapshot, gateway: bool, received: Millis
+    ) -> None:
+        """One request of a consumer after the other: two with one ref or nonce may come at the same time."""
+        request = message.signed.message
+        async with self._consumers.setdefault(request.consumer, asyncio.Lock()):
+            if message.request_id not in self._jobs.entries:
+                await self._check_unique(message.request_id, request)
+                await self._jobs.open(message, snapshot, gateway, received)
+
+    def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError) -> None:
+        """The chain will tell; until then nobody can say whether the request is good."""
+        now = self._authority.now()
+        ahead = isinstance(error, errors.AnchorUnknown) and now - received > ANCHOR_PATIENCE_MS
+        if ahead or now > message.signed.message.deadline * 1000:
+            self._refuse(message.request_id, error)
+            return
+        log.info("request %s waits: %s", request_tag(message.request_id), error)
+        self._parked[message.request_id] = (message, received)
+        if len(self._parked) > MAX_PARKED:
+            gone, _ = self._parked.popitem(last=False)
+            log.warning("request %s dropped: too many wait for the chain", request_tag(gone))
+
+    async def unpark(self) -> None:
+        """The chain moved on: look again at what waited for it."""
+        unrestored, self._unrestored = self._unrestored, []
+        for message in unrestored:
+            await self._restore(message)
+        parked, self._parked = self._parked, OrderedDict()
+        for message, received in parked.values():
+            self._ctx.tasks.spawn(self._on_request(message, received), "parked request")
+
+    def _refuse(self, request_id: Hash32, error: errors.GpnError) -> None:
         log.info("request %s refused: %s", request_tag(request_id), error)
         self._refused[request_id] = None
         if len(self._refused) > MAX_REFUSED:
@@ -221,24 +260,43 @@ class Intake:
     async def restore(self) -> None:
         """Compute all open requests again from what was said, and go on."""
         for message in await self._ctx.store.open_jobs():
-            row = await self._ctx.store.job(message.request_id)
+            await self._restore(message)
+
+    async def _restore(self, message: RequestMessage) -> None:
+        request_id = message.request_id
+        try:
             snapshot = await self._authority.snapshot(message.signed.message)
-            if row is None or snapshot is None:
-                log.warning("request %s: its committee is gone", request_tag(message.request_id))
-                continue
-            kept = await self._ctx.store.kept(message.request_id)
-            interrupted = bool(await self._ctx.store.get(proving_mark(message.request_id)))
+            if snapshot is None:
+                log.warning("request %s: its committee is gone", request_tag(request_id))
+                return
+            interrupted = bool(await self._ctx.store.get(proving_mark(request_id)))
             job = open_job(message.signed, snapshot, self._ctx.me, interrupted)
-            order = await self._authority.order(message.request_id, job.request, snapshot)
-            received = kept[0].time_ms if kept else self._authority.now()
-            history = [(event, k.time_ms) for k in kept for event in await self._events(k)]
-            known: list[tuple[Event, Millis]] = [(order, received)] if order is not None else []
-            entry = Entry(message, replay(job, known + history), row.gateway, received, row.received_ms)
+            order = await self._authority.order(request_id, job.request, snapshot)
+        except errors.ChainUnreachable as error:
+            log.warning("request %s is restored later: %s", request_tag(request_id), error)
+            self._unrestored.append(message)
+            return
+        kept = await self._ctx.store.kept(request_id)
+        received = kept[0].time_ms if kept else self._authority.now()
+        history = [(event, k.time_ms) for k in kept for event in await self._events(k)]
+        late = order is not None and self._authority.is_late(order, received)
+        vouched = any(_author(k) in snapshot.members and not k.own for k in kept)
+        known: list[tuple[Event, Millis]] = []
+        if order is not None and (not late or vouched):
+            known = [(order, received)]
+        row = await self._ctx.store.job(request_id)  # none if the power went before it was written
+        gateway = row.gateway if row is not None else any(k.own and k.message == message for k in kept)
+        job = replay(job, known + history)
+        entry = Entry(message, job, gateway, received, row.received_ms if row is not None else received)
+        entry.late = late and not vouched
+        entry.present = {e.proof_hash for e, _ in history if isinstance(e, ev.Fetched)}
+        if row is not None:
             entry.verdict_ms = row.verdict_ms
-            entry.present = {e.proof_hash for e, _ in history if isinstance(e, ev.Fetched)}
             entry.phase = Phase(row.phase)
-            self._jobs.adopt(entry)
-            await self._say_again(entry, kept)
+        else:
+            await self._ctx.store.put_job(entry.row(self._authority.now()))
+        self._jobs.adopt(entry)
+        await self._say_again(entry, kept)
 
     async def _events(self, kept: Kept) -> list[Event]:
         message = kept.message
@@ -260,16 +318,27 @@ class Intake:
     async def _say_again(self, entry: Entry, kept: list[Kept]) -> None:
         """Own statements may have been journalled and never sent; peers drop what they know."""
         for own in kept:
-            if own.own and not entry.job.over:
+            if own.own and not entry.phase.ended:
                 await self._outbox.publish(own.message)
 
     async def sync(self, peer: Address, consumer: Address) -> None:
         """All that a peer kept about open requests of a consumer, checked like gossip."""
         cursor = 0
-        while True:
+        for _ in range(MAX_PAGES):
             messages, after = await self._ctx.network.sync(peer, consumer, cursor)
             for message in messages:
                 await self.receive(Received(message, peer, synced=True))
             if not messages or after <= cursor:
                 return
             cursor = after
+
+
+def _author(kept: Kept) -> Address | None:
+    """The member that made a statement; a request's author is the consumer, and vouches for nothing."""
+    match kept.message:
+        case AnnouncementMessage() | DeclineMessage():
+            return kept.message.signed.signer
+        case VotesMessage(_, votes):
+            return votes[0].signed.signer
+        case _:
+            return None

@@ -11,11 +11,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from gpn_desktop.core import effects as fx
 from gpn_desktop.core import events as ev
-from gpn_desktop.core.errors import ChainUnreachable, FetchFailed, GpnError
+from gpn_desktop.core.errors import ChainUnreachable, GpnError, StoreFull
 from gpn_desktop.core.job import next_wake, open_job, step
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
@@ -30,7 +31,7 @@ from gpn_desktop.core.messages import (
 )
 from gpn_desktop.core.policy import Policy, refusal
 from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
-from gpn_desktop.core.types import Announcement, Decline, Gwei, Hash32, Snapshot, Vote
+from gpn_desktop.core.types import Announcement, Decline, Gwei, Hash32, Millis, Snapshot, Vote
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
@@ -41,6 +42,7 @@ from gpn_desktop.services.workshop import Workshop
 MAX_UNPROVEN: Final = 64  # votes of a request that wait for the proof they are about
 MAX_IN_MEMORY: Final = 500
 FETCH_PAUSE: Final = 1.0  # seconds between two tries to get an announced proof
+STORE_PAUSE: Final = 1.0  # seconds between two tries to write to a full disk
 
 Statement = AnnouncementMessage | DeclineMessage | VotesMessage | CancelMessage
 
@@ -62,16 +64,17 @@ class Jobs:
 
     # requests ---------------------------------------------------------------------------------------------
 
-    async def open(self, message: RequestMessage, snapshot: Snapshot, gateway: bool) -> Entry:
-        """Take in a request that was admitted."""
-        now = self._authority.now()
+    async def open(
+        self, message: RequestMessage, snapshot: Snapshot, gateway: bool, received: Millis
+    ) -> Entry:
+        """Take in a request that was admitted. It is in the journal before anything else knows of it."""
         job = open_job(message.signed, snapshot, self._ctx.me)
-        entry = Entry(message, job, gateway, now, self._unix_ms())
-        self.entries[entry.id] = entry
+        entry = Entry(message, job, gateway, received, self._unix_ms())
         self._note(entry, "Received")
         consumer = message.signed.message.consumer
-        await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=now)
-        await self._ctx.store.put_job(entry.row(now))
+        await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=received)
+        await self._ctx.store.put_job(entry.row(received))
+        self.entries[entry.id] = entry
         await self.learn_order(entry)
         self._forget_old()
         self._ctx.changed()
@@ -95,6 +98,7 @@ class Jobs:
             return
         if order is None:
             return
+        entry.recheck_order = False
         entry.late = self._authority.is_late(order, entry.received) and not self._vouched(entry)
         if not entry.late:
             self.feed(entry, order)
@@ -187,18 +191,34 @@ class Jobs:
     def tick(self) -> None:
         """Chain time may have jumped: look at everything that is still running."""
         for entry in list(self.entries.values()):
-            if not entry.phase.ended and entry.settled is None:
+            if not entry.over:
                 self.feed(entry, ev.Tick())
+
+    def let_go(self) -> None:
+        """Close verified requests of which nothing can come any more, so that nothing keeps them."""
+        now = self._authority.now()
+        for entry in list(self.entries.values()):
+            if entry.over or entry.job.accepted is None:
+                continue
+            if now > self._authority.open_until(entry.job.request):
+                entry.closed = True
+                entry.error = "Verified, and not settled in time." if self.on_accept is not None else ""
+                self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")
+                self._ctx.changed()
+
+    def aclose(self) -> None:
+        """Nothing wakes up any more."""
+        for entry in self.entries.values():
+            if entry.timer is not None:
+                entry.timer.cancel()
+                entry.timer = None
 
     def _refusal(self, entry: Entry) -> str | None:
         consumer = entry.consumer
         unsettled = sum(
             other.job.request.reward
             for other in self.entries.values()
-            if other.consumer == consumer
-            and other is not entry
-            and other.settled is None
-            and not other.phase.ended
+            if other.consumer == consumer and other is not entry and not other.over
         )
         policy = Policy(self.paused, self._ctx.options.min_reward)
         balance = self._authority.balance(consumer)
@@ -300,8 +320,16 @@ class Jobs:
         await self._outbox.publish(message)
 
     async def _keep_own(self, entry: Entry, message: PeerMessage) -> None:
-        """Nothing that this node signed leaves before this returns."""
-        await self._ctx.store.keep(entry.id, entry.consumer, message, own=True, time_ms=self._authority.now())
+        """Nothing that this node signed leaves before this returns; a full disk makes it wait."""
+        while True:
+            now = self._authority.now()
+            try:
+                await self._ctx.store.keep(entry.id, entry.consumer, message, own=True, time_ms=now)
+            except StoreFull as error:
+                self._ctx.alert(str(error))
+                await asyncio.sleep(STORE_PAUSE)
+            else:
+                return
 
     def _fetch(self, entry: Entry, said: Announcement) -> None:
         """Get an announced proof, once; votes on it wait for it."""
@@ -314,9 +342,10 @@ class Jobs:
             try:
                 proof = await self._workshop.proof(entry, said)
                 break
-            except FetchFailed as error:
+            except GpnError as error:
                 log.warning("request %s: %s", request_tag(entry.id), error)
-                if entry.phase.ended:
+                accepted = entry.job.accepted
+                if entry.over or (accepted is not None and accepted != (said.prover, said.proof_hash)):
                     return
                 await asyncio.sleep(FETCH_PAUSE)
         entry.present.add(said.proof_hash)
@@ -387,10 +416,16 @@ class Jobs:
         """Ended requests leave memory, oldest first; the store keeps their summaries and statements."""
         if len(self.entries) <= MAX_IN_MEMORY:
             return
-        for request_id, entry in self.entries.items():
-            if entry.phase.ended or entry.settled is not None:
-                del self.entries[request_id]
-                return
+        self.let_go()
+        surplus = len(self.entries) - MAX_IN_MEMORY
+        over = (entry for entry in self.entries.values() if entry.over and not entry.watched)
+        for entry in list(islice(over, surplus)):
+            if entry.timer is not None:
+                entry.timer.cancel()
+            for task in (entry.proving, *entry.proofs.values()):
+                if task is not None:
+                    task.cancel()
+            del self.entries[entry.id]
 
 
 def proving_mark(request_id: Hash32) -> str:

@@ -37,6 +37,7 @@ from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, Node
 from gpn_desktop.services.workshop import Workshop
 
 CLOSE_SECONDS: Final = 5.0
+EVENT_PAUSE: Final = 0.5  # seconds between two tries to work through an event of the chain
 SHOWN_JOBS: Final = 100
 
 
@@ -152,24 +153,36 @@ class Node:
 
     async def _follow_chain(self, chain: Chain) -> None:
         async for event in chain.events():
+            await self._work_through(event)
+
+    async def _work_through(self, event: ChainEvent) -> None:
+        """Each event is told once: one that meets an absent chain or a full disk is tried until done."""
+        while True:
             try:
                 await self._on_chain(event)
+            except (errors.ChainUnreachable, errors.StoreFull) as error:
+                log.warning("chain event %s waits: %s", type(event).__name__, error)
+                await asyncio.sleep(EVENT_PAUSE)
             except errors.GpnError as error:
-                # The follower tells everything again after a reconnect; the node lives on until then.
-                log.warning("chain event %s: %s", type(event).__name__, error)
+                log.error("chain event %s: %s", type(event).__name__, error)
+                return
+            else:
+                return
 
     async def _on_chain(self, event: ChainEvent) -> None:
         authority = self.authority
         if isinstance(event, NewHead | ChainUp) and isinstance(authority, ChainAuthority):
             authority.saw(event.block)
             for entry in list(self.book.entries.values()):
-                if entry.job.order is None and not entry.phase.ended:
+                if (entry.job.order is None or entry.recheck_order) and not entry.phase.ended:
                     await self.book.learn_order(entry)
             self.book.tick()
+            await self.intake.unpark()
         if isinstance(event, Reorged) and isinstance(authority, ChainAuthority):
             authority.reorged()
             for entry in list(self.book.entries.values()):
                 if not entry.job.announcements and not entry.phase.ended:
+                    entry.recheck_order = True  # the beacon block may not be there again yet
                     await self.book.learn_order(entry)
         if isinstance(event, ChainUp | ChainDown):
             self._chain_up = isinstance(event, ChainUp)
