@@ -58,9 +58,9 @@ def _first_line(path: str) -> str:
         raise KeyUnusable("The passphrase file can't be read.") from error
 
 
-async def run_key(action: str) -> int:
+async def run_key(action: str, secrets: Secrets | None = None) -> int:
     """``gpn-desktop key``: what it prints is the address, never the key."""
-    secrets = KeyringSecrets("node")
+    secrets = secrets or KeyringSecrets("node")
     if action == "show":
         print(hex0x((await secrets.load()).address))
         return 0
