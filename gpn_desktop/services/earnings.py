@@ -13,8 +13,8 @@ from typing import Final
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, GpnError, TransactionFailed
 from gpn_desktop.core.messages import VotesMessage
-from gpn_desktop.core.settlement import Shares, split
-from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Vote, Wei, to_wei
+from gpn_desktop.core.settlement import Shares
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Vote, Wei, to_wei
 from gpn_desktop.ports.chain import (
     Call,
     Chain,
@@ -37,8 +37,9 @@ from gpn_desktop.ports.chain import (
     TxState,
     WithdrawRewards,
 )
-from gpn_desktop.ports.store import SettlementRow, WithdrawalRow
+from gpn_desktop.ports.store import WithdrawalRow
 from gpn_desktop.services.authority import ChainAuthority
+from gpn_desktop.services.batch import Batch, agrees
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs
@@ -48,18 +49,6 @@ COLLECT_SECONDS: Final = 1.0  # after a verdict, for the votes that are still on
 STAGGER_MS: Final = 60_000  # between the members that would finalise a batch that its prover left
 REFUSED_PAUSE_MS: Final = 60_000  # before the contract is asked again about what it refused
 MAX_BATCH: Final = 16  # requests in one settlement, far below what a block has gas for
-
-
-@dataclass
-class Batch:
-    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since."""
-
-    settled: Settled
-    counted: list[int]
-    committees: list[Snapshot]
-    share: Gwei = Gwei(0)
-    asked: bool = False
-    extending: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -303,7 +292,7 @@ class Earnings:
             self.due.pop(record.request_id, None)
             if entry is not None:
                 self.jobs.settle_phase(entry, Phase.SETTLED)
-                if not _agrees(entry, record):
+                if not agrees(entry, record):
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
                 self._watch_over(batch, index, record, entry)
         await self._reckon(batch)
@@ -324,7 +313,7 @@ class Earnings:
         seats = entry.job.snapshot.members
         if entry.job.accepted is None or me is None or batch.counted[index] >> seats[me] & 1:
             return
-        if not _agrees(entry, record):
+        if not agrees(entry, record):
             return
         valid = entry.tally().valid_votes()
         missing = tuple(
@@ -358,32 +347,15 @@ class Earnings:
         shares = await self._shares()
         total = 0
         for index, record in enumerate(batch.settled.records):
-            share = self._share(batch, index, shares)
+            share = batch.share_of(self.ctx.me, index, shares)
             total += share
             entry = self.jobs.entries.get(record.request_id)
             if entry is not None and entry.earned != share:
                 entry.earned = share
                 await self.ctx.store.put_job(entry.row(self.authority.now()))
         batch.share = Gwei(total)
-        await self.ctx.store.put_settlement(_row(batch, finalized=False))
+        await self.ctx.store.put_settlement(batch.row(finalized=False))
         self.ctx.changed()
-
-    def _share(self, batch: Batch, index: int, shares: Shares) -> Gwei:
-        record = batch.settled.records[index]
-        committee = batch.committees[index]
-        seat = committee.members.get(self.ctx.me)
-        prover = committee.seats[record.prover_seat].address
-        counted = batch.counted[index]
-        verifiers = len(committee.verifiers(prover))
-        parts = split(record.reward, shares, verifiers, counted.bit_count(), record.tipped_seat is None)
-        if seat is None:
-            return Gwei(0)
-        share = parts.tip if seat == record.tipped_seat else 0
-        if seat == record.prover_seat:
-            share += parts.prover
-        elif counted >> seat & 1:
-            share += parts.fee
-        return Gwei(share)
 
     async def _shares(self) -> Shares:
         p = await self.authority.params()
@@ -417,7 +389,7 @@ class Earnings:
         batch = self.batches.get(key)
         if batch is None:
             return
-        await self.ctx.store.put_settlement(_row(batch, finalized=True))
+        await self.ctx.store.put_settlement(batch.row(finalized=True))
         for record in batch.settled.records:
             entry = self.jobs.entries.get(record.request_id)
             if entry is not None:
@@ -497,15 +469,3 @@ class Earnings:
             fees=self.totals.fees,
             next_finalize_at=min((b.settled.finalize_at for b in open_batches), default=0),
         )
-
-
-def _row(batch: Batch, finalized: bool) -> SettlementRow:
-    settled = batch.settled
-    ids = tuple(record.request_id for record in settled.records)
-    return SettlementRow(settled.key, settled.finalize_at, settled.raw_records, batch.share, ids, finalized)
-
-
-def _agrees(entry: Entry, record: SettlementRecord) -> bool:
-    """Whether the contract was shown the verdict that this node knows, as far as it knows one."""
-    valid = entry.tally().valid_votes() if entry.job.accepted is not None else ()
-    return not valid or valid[0].signed.digest == record.vote_digest

@@ -1,0 +1,54 @@
+"""One settlement in its window: what it counts, and what it pays this node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gpn_desktop.core.settlement import Shares, split
+from gpn_desktop.core.types import Address, Gwei, Snapshot
+from gpn_desktop.ports.chain import Settled, SettlementRecord
+from gpn_desktop.ports.store import SettlementRow
+from gpn_desktop.services.entry import Entry
+
+
+@dataclass
+class Batch:
+    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since."""
+
+    settled: Settled
+    counted: list[int]
+    committees: list[Snapshot]
+    share: Gwei = Gwei(0)
+    asked: bool = False
+    extending: set[int] = field(default_factory=set)
+
+    def share_of(self, me: Address, index: int, shares: Shares) -> Gwei:
+        """What record ``index`` pays a member, as it stands."""
+        record = self.settled.records[index]
+        committee = self.committees[index]
+        seat = committee.members.get(me)
+        prover = committee.seats[record.prover_seat].address
+        counted = self.counted[index]
+        verifiers = len(committee.verifiers(prover))
+        parts = split(record.reward, shares, verifiers, counted.bit_count(), record.tipped_seat is None)
+        if seat is None:
+            return Gwei(0)
+        share = parts.tip if seat == record.tipped_seat else 0
+        if seat == record.prover_seat:
+            share += parts.prover
+        elif counted >> seat & 1:
+            share += parts.fee
+        return Gwei(share)
+
+    def row(self, finalized: bool) -> SettlementRow:
+        settled = self.settled
+        ids = tuple(record.request_id for record in settled.records)
+        return SettlementRow(
+            settled.key, settled.finalize_at, settled.raw_records, self.share, ids, finalized
+        )
+
+
+def agrees(entry: Entry, record: SettlementRecord) -> bool:
+    """Whether the contract was shown the verdict that this node knows, as far as it knows one."""
+    valid = entry.tally().valid_votes() if entry.job.accepted is not None else ()
+    return not valid or valid[0].signed.digest == record.vote_digest
