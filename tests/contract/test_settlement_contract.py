@@ -6,7 +6,6 @@ Digests must equal the protocol's vectors, and every wei must be accounted for f
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from gpn_desktop.adapters.chain import bindings as gpn
+from gpn_desktop.adapters.chain.localnet import find_anvil
 from gpn_desktop.core.eip712 import (
     address_of_secret,
     details_hash,
@@ -42,6 +42,7 @@ from gpn_desktop.core.types import (
     parse_address,
     parse_hash,
 )
+from tests.contract.chain.harness import NODE_MODULES, need_anvil
 from tests.unit.core.vectors import MAIN, MESSAGES, REQUEST
 
 ROOT = Path(__file__).parents[2]
@@ -139,11 +140,6 @@ def decoded(log: dict[str, Any]) -> gpn.Event | None:
     return gpn.decode_log(topics, bytes.fromhex(log["data"][2:]))
 
 
-def find_anvil() -> Path | None:
-    found = sorted((ROOT / "contracts" / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil*"))
-    return found[0] if found else None
-
-
 def wait_until_open(child: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and child.poll() is None:
@@ -156,12 +152,8 @@ def wait_until_open(child: subprocess.Popen[bytes], port: int) -> None:
 
 @pytest.fixture(scope="module")
 def evm() -> Iterator[Evm]:
-    program = find_anvil()
-    if program is None:
-        missing = "anvil is not installed: run npm ci --ignore-scripts in contracts/"
-        if os.environ.get("GPN_REQUIRE_ENGINES") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    need_anvil()
+    program = find_anvil(NODE_MODULES)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
