@@ -7,11 +7,15 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import network, transfer
+from tests.bench import network, sustained, transfer
 from tests.bench.rows import Row, as_json, as_table
 
 Suite = Callable[[], Awaitable[list[Row]]]
-SUITES: dict[tuple[str, ...], Suite] = {network.NAMES: network.measure, transfer.NAMES: transfer.measure}
+SUITES: dict[tuple[str, ...], Suite] = {
+    network.NAMES: network.measure,
+    sustained.NAMES: sustained.measure,
+    transfer.NAMES: transfer.measure,
+}
 
 
 async def run(only: str) -> list[Row]:
