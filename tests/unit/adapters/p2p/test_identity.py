@@ -32,6 +32,7 @@ def test_a_peer_id_and_an_address_name_one_key() -> None:
         PREFIX + b"\x05" + b"\x01" * 32,
         peer_of_secret(SECRET).to_bytes() + b"\x00",
     ],
+    ids=["nothing", "another kind of key", "no point of the curve", "no form of a key", "one byte too many"],
 )
 def test_other_keys_are_refused(raw: bytes) -> None:
     with pytest.raises(ForeignKey):
