@@ -28,8 +28,8 @@ from gpn_desktop.core.types import (
 from gpn_desktop.core.voting import Tally, Verdict, verdict
 
 MAX_HASHES_PER_PROVER: Final = 2
-MAX_HELD: Final = 256
-"""Messages kept while the order is unknown: 32 members, each with two announcements and some votes."""
+MAX_HELD_OF_ONE: Final = 8
+"""Messages of one member kept while the order is unknown: two announcements, a decline and some votes."""
 
 ProofKey = tuple[Address, Hash32]
 
@@ -179,9 +179,7 @@ def _order_known(job: Job, order: ev.OrderKnown, now: Millis) -> Step:
 
 def _from_peer(job: Job, event: ev.Announced | ev.Voted | ev.Declined, now: Millis) -> Step:
     if job.order is None:
-        if len(job.held) < MAX_HELD and event not in job.held:
-            job = replace(job, held=(*job.held, event))
-        return job, ()
+        return _hold(job, event), ()
     match event:
         case ev.Announced(signed):
             return _announced(job, signed, now)
@@ -189,6 +187,22 @@ def _from_peer(job: Job, event: ev.Announced | ev.Voted | ev.Declined, now: Mill
             return _voted(job, cast, now)
         case ev.Declined(signed):
             return _declined(job, signed, now), ()
+
+
+def _hold(job: Job, event: ev.Announced | ev.Voted | ev.Declined) -> Job:
+    """Keep it for when the order is known: members' words only, and of each only so many.
+
+    Anybody can sign something about a request; what nobody counts later must not take the others' place.
+    """
+    author = _author(event)
+    said = sum(_author(other) == author for other in job.held)
+    if author not in job.snapshot.members or said >= MAX_HELD_OF_ONE or event in job.held:
+        return job
+    return replace(job, held=(*job.held, event))
+
+
+def _author(event: ev.Announced | ev.Voted | ev.Declined) -> Address:
+    return event.cast.signed.signer if isinstance(event, ev.Voted) else event.signed.signer
 
 
 def _announced(job: Job, signed: Signed[Announcement], now: Millis) -> Step:

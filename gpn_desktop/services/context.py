@@ -95,12 +95,16 @@ class Tasks:
         elif error is not None:
             log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
 
-    async def aclose(self) -> None:
+    async def aclose(self, within: float = 3.0) -> None:
+        """End everything; what has not ended ``within`` seconds is left behind and named in the log."""
         self.closing = True
         running = list(self._running)
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            _, stuck = await asyncio.wait(running, timeout=within)
+            for task in stuck:
+                log.warning("%s does not end", task.get_name())
 
 
 def request_tag(request_id: Hash32) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from gpn_desktop.core.job import Job, ProofKey
+from gpn_desktop.core.job import MAX_HASHES_PER_PROVER, Job, ProofKey
 from gpn_desktop.core.messages import CastVote, RequestMessage
 from gpn_desktop.core.turns import Turn, TurnState
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis
@@ -60,6 +60,24 @@ class Entry:
     @property
     def consumer(self) -> Address:
         return self.job.request.consumer
+
+    def may_wait(self, cast: CastVote) -> bool:
+        """Whether a vote on a proof that is not here may wait for it.
+
+        Only a verifier's, and only on two proofs of one prover: strangers, and members that vote on what does
+        not exist, would take the place of the others' votes.
+        """
+        vote, voter = cast.signed.message, cast.signed.signer
+        snapshot = self.job.snapshot
+        if vote.prover not in snapshot.members or voter not in snapshot.verifiers(vote.prover):
+            return False
+        others = sum(
+            prover == vote.prover
+            and proof_hash != vote.proof_hash
+            and any(c.signed.signer == voter for c in casts)
+            for (prover, proof_hash), casts in self.unproven.items()
+        )
+        return others < MAX_HASHES_PER_PROVER
 
     def phase_at(self, now: Millis) -> Phase:
         job = self.job

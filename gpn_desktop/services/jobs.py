@@ -39,7 +39,7 @@ from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.views import Phase, StepView
 from gpn_desktop.services.workshop import Workshop
 
-MAX_UNPROVEN: Final = 64  # votes of a request that wait for the proof they are about
+MAX_UNPROVEN: Final = 64  # votes on one proof that wait for it: each verifier's, and its opposite
 MAX_IN_MEMORY: Final = 500
 FETCH_PAUSE: Final = 1.0  # seconds between two tries to get an announced proof
 STORE_PAUSE: Final = 1.0  # seconds between two tries to write to a full disk
@@ -144,8 +144,10 @@ class Jobs:
             if proof is not None:
                 await self._count(entry, cast, proof)
             return
+        if not entry.may_wait(cast):
+            return
         waiting = entry.unproven.setdefault(key, [])
-        if sum(map(len, entry.unproven.values())) < MAX_UNPROVEN and cast not in waiting:
+        if len(waiting) < MAX_UNPROVEN and cast not in waiting:
             waiting.append(cast)
 
     async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
@@ -160,10 +162,10 @@ class Jobs:
         self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
 
     def _journal(self, entry: Entry, message: PeerMessage) -> None:
-        keep = self._ctx.store.keep(
-            entry.id, entry.consumer, message, own=False, time_ms=self._authority.now()
-        )
-        self._ctx.tasks.spawn(_drop_result(keep), "journal")
+        self._ctx.tasks.spawn(self._keep(entry, message, self._authority.now()), "journal")
+
+    async def _keep(self, entry: Entry, message: PeerMessage, now: Millis) -> None:
+        await self._ctx.store.keep(entry.id, entry.consumer, message, own=False, time_ms=now)
 
     # the core ---------------------------------------------------------------------------------------------
 
@@ -430,7 +432,3 @@ class Jobs:
 
 def proving_mark(request_id: Hash32) -> str:
     return f"proving:{request_id.hex()}"
-
-
-async def _drop_result(work: Awaitable[object]) -> None:
-    await work

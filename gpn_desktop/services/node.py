@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gpn_desktop.core import errors
-from gpn_desktop.core.messages import PeerMessage
+from gpn_desktop.core.messages import PeerMessage, VotesMessage
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
 from gpn_desktop.ports.chain import (
     Chain,
@@ -36,7 +36,8 @@ from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
 from gpn_desktop.services.workshop import Workshop
 
-CLOSE_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 5.0  # for each part; all of them are quick unless something is stuck
+WORK_SECONDS: Final = 3.0  # for work that has been told to end
 EVENT_PAUSE: Final = 0.5  # seconds between two tries to work through an event of the chain
 SHOWN_JOBS: Final = 100
 
@@ -101,17 +102,23 @@ class Node:
             return
         self._closed = True
         for close in self.closing:
-            await close()
-        await self.ctx.tasks.aclose()
-        for part in (self.ctx.network.aclose, self.ctx.runtime.aclose):
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await part()
-            except (TimeoutError, errors.GpnError) as error:
-                log.warning("while closing: %s", error)
+            await self._close(close)
+        self.book.aclose()
+        await self.ctx.tasks.aclose(WORK_SECONDS)
+        parts = [self.ctx.network.aclose, self.ctx.runtime.aclose]
         if self._chain is not None:
-            await self._chain.aclose()
+            parts.append(self._chain.aclose)
+        for part in parts:
+            await self._close(part)
         await self.ctx.store.aclose()
+
+    async def _close(self, part: Callable[[], Awaitable[None]]) -> None:
+        """One part; whatever becomes of it, the others are closed as well."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await part()
+        except (TimeoutError, OSError, errors.GpnError) as error:
+            log.warning("while closing: %s", error or "it took too long")
 
     async def _prepare(self, consumer: Address) -> None:
         """Have a served consumer's image ready before its first request."""
@@ -255,6 +262,7 @@ class Node:
         changed = asyncio.Event()
         undo = self.subscribe(changed.set)
         last: JobView | None = None
+        entry.watched += 1  # so that it stays in memory, where its changes can be seen
         try:
             while True:
                 changed.clear()
@@ -262,10 +270,11 @@ class Node:
                 if view != last:
                     last = view
                     yield view
-                if view.phase.ended:
+                if view.phase.ended or entry.closed:
                     return
                 await changed.wait()
         finally:
+            entry.watched -= 1
             undo()
 
     async def proof(self, wanted: str) -> ProofView:
@@ -280,12 +289,21 @@ class Node:
         proof = await self.ctx.store.blob(proof_hash)
         if proof is None:
             raise errors.ProofNotReady("The verified proof is still being fetched.")
-        votes: tuple[tuple[Address, bytes], ...] = ()
-        verdict_ms = row.verdict_ms
         if entry is not None and accepted is not None:
-            verdict_ms = entry.verdict_ms
-            votes = tuple((c.signed.signer, bytes(c.signed.signature)) for c in entry.tally().valid_votes())
-        return ProofView(row.request_id, proof_hash, proof, verdict_ms, votes)
+            votes = {c.signed.signer: bytes(c.signed.signature) for c in entry.tally().valid_votes()}
+            return ProofView(row.request_id, proof_hash, proof, entry.verdict_ms, tuple(votes.items()))
+        votes = await self._kept_votes(row.request_id, proof_hash)
+        return ProofView(row.request_id, proof_hash, proof, row.verdict_ms, tuple(votes.items()))
+
+    async def _kept_votes(self, request_id: Hash32, proof_hash: Hash32) -> dict[Address, bytes]:
+        """The signatures under an old proof, from the journal: only votes that counted are in it."""
+        found: dict[Address, bytes] = {}
+        for kept in await self.ctx.store.kept(request_id):
+            for cast in kept.message.votes if isinstance(kept.message, VotesMessage) else ():
+                vote = cast.signed.message
+                if vote.valid and vote.proof_hash == proof_hash:
+                    found[cast.signed.signer] = bytes(cast.signed.signature)
+        return found
 
     async def _find(self, wanted: str) -> JobRow:
         """By the client's own id at this gateway first: it may look like anything."""

@@ -162,7 +162,7 @@ class World:
         key = key_of(name)
         self.ledger.fund(key.address, Wei(5 * ETHER))
         wanted = NodeOptions("test", "test", key_of(f"{name} payout").address, (self.consumer,))
-        wanted = replace(wanted, stake=Wei(ETHER), **options)
+        wanted = replace(wanted, **{"stake": Wei(ETHER), **options})
         member = Member(self, key, Bench(), Disk(store or MemoryStore()), wanted)
         await member.start()
         self.members.append(member)
