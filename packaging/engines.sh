@@ -69,6 +69,10 @@ install_packages() {
     apt-get update -qq >&2
     # shellcheck disable=SC2086  # a list of words is meant
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    # Where systemd runs, the package starts a registry of its own on the same port, which demands htpasswd.
+    case "$missing" in
+        *docker-registry*) if [ -d /run/systemd/system ]; then systemctl disable --quiet --now docker-registry; fi ;;
+    esac
 }
 
 start_docker() {
