@@ -34,7 +34,12 @@ def relay(act: Callable[[socket.socket], None]) -> Iterator[RelayStream]:
 
     def run() -> None:
         try:
-            theirs.recv(1 << 20)
+            asked = b""
+            while not asked.endswith(REQUEST):  # it comes in several pieces
+                piece = theirs.recv(1 << 20)
+                if not piece:
+                    return
+                asked += piece
             act(theirs)
         except OSError:
             pass  # the stream was given up, as some tests want
