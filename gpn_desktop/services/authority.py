@@ -30,6 +30,7 @@ from gpn_desktop.ports.chain import Block, Chain, ConsumerInfo, ContractParams
 from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import Store
+from gpn_desktop.services.context import log
 
 ANCHOR_WAIT: Final = 20.0  # seconds that a node gives its own endpoint to reach a request's anchor block
 LATE_MS: Final = 5_000  # the skew allowance after the beacon block
@@ -150,7 +151,7 @@ class ChainAuthority:
 
     async def admit(self, signed: Signed[Request], patient: bool = True) -> Snapshot:
         request = signed.message
-        anchor = await self._anchor(request.details.anchor_block, ANCHOR_WAIT if patient else 0)
+        anchor = await self._anchor(request.details.anchor_block, patient)
         consumer, params = await asyncio.gather(
             self._chain.consumer(request.consumer, anchor.number), self.params()
         )
@@ -163,14 +164,17 @@ class ChainAuthority:
             self._images[consumer.image_digest] = ImageRef(consumer.image_name, consumer.image_digest)
         return committee
 
-    async def _anchor(self, number: int, within: float) -> Block:
+    async def _anchor(self, number: int, patient: bool) -> Block:
         """The anchor block; waits a little where this node's endpoint is behind the consumer's."""
+        needed = number + self._confirmations
         try:
-            async with asyncio.timeout(within):
-                while self.head < number + self._confirmations:
+            async with asyncio.timeout(ANCHOR_WAIT):
+                while patient and self.head < needed:
                     await self._new_head.wait()
-        except TimeoutError as error:
-            raise errors.AnchorUnknown(f"Block {number} is not confirmed here yet.") from error
+        except TimeoutError:
+            log.info("block %d did not come within %g s", needed, ANCHOR_WAIT)
+        if self.head < needed:
+            raise errors.AnchorUnknown(f"Block {number} is not confirmed here yet.")
         block = await self._chain.block(number)
         if block is None:
             raise errors.AnchorUnknown(f"Block {number} does not exist here.")

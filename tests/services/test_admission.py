@@ -116,7 +116,7 @@ async def test_a_node_that_refused_a_request_proves_nothing_for_it() -> None:
 async def test_a_request_is_admitted_when_the_chain_is_back() -> None:
     async with world(3) as net:
         order = await net.order()
-        other = net.members[1]
+        first, *_, other = await net.ranked(order)
         consumer = other.chain.consumer
         away = True
 
@@ -126,8 +126,8 @@ async def test_a_request_is_admitted_when_the_chain_is_back() -> None:
             return await consumer(address, at_block)
 
         other.chain.consumer = absent  # type: ignore[method-assign, assignment]
-        await net.send(order)
-        await net.members[2].reach(order, *DONE, Phase.VERIFYING, Phase.VERIFIED)
+        await net.send(order, first)
+        await first.reach(order, Phase.VERIFYING)
         assert not other.knows(order)
         away = False
         net.ledger.mine()
