@@ -115,7 +115,10 @@ async def test_a_false_proof_is_voted_down_and_the_next_proves(net: World, what:
     if what == "tampered":
         proof = proof[:-1] + bytes([proof[-1] ^ 1])
     culprit = net.node(first)
-    culprit.book.entries[order.id].proving.cancel()  # type: ignore[union-attr]  # it cheats instead
+    entry = culprit.book.entries[order.id]
+    await eventually(lambda: entry.proving is not None)  # it may hear of its turn later than the others
+    assert entry.proving is not None
+    entry.proving.cancel()  # it cheats instead
     await culprit.ctx.network.publish(claim(net, order, view, net.keys[first], proof))
     honest = next(node for node in net.nodes if node.ctx.me != first)
     done = await reach(honest, order, Phase.VERIFIED, Phase.SETTLED)
