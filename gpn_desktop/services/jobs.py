@@ -31,7 +31,7 @@ from gpn_desktop.core.messages import (
 )
 from gpn_desktop.core.policy import Policy, refusal
 from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
-from gpn_desktop.core.types import Announcement, Decline, Gwei, Hash32, Millis, Snapshot, Vote
+from gpn_desktop.core.types import Address, Announcement, Decline, Gwei, Hash32, Millis, Snapshot, Vote
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
@@ -57,6 +57,7 @@ class Jobs:
         self._workshop = workshop
         self._outbox = outbox
         self._proofs_in_work = 0
+        self._owed: dict[Address, int] = {}
 
     @property
     def running(self) -> int:
@@ -75,6 +76,7 @@ class Jobs:
         await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=received)
         await self._ctx.store.put_job(entry.row(received))
         self.entries[entry.id] = entry
+        self._owed.pop(entry.consumer, None)
         await self.learn_order(entry)
         self._forget_old()
         self._ctx.changed()
@@ -83,6 +85,7 @@ class Jobs:
     def adopt(self, entry: Entry) -> None:
         """Take in a request that the journal gave back, and go on where it stood."""
         self.entries[entry.id] = entry
+        self._owed.pop(entry.consumer, None)
         self._note(entry, "Resumed after a restart")
         for said in (s.message for s in entry.job.announcements.values()):
             self._fetch(entry, said)
@@ -204,6 +207,7 @@ class Jobs:
                 continue
             if now > self._authority.open_until(entry.job.request):
                 entry.closed = True
+                self._owed.pop(entry.consumer, None)
                 entry.error = "Verified, and not settled in time." if self.on_accept is not None else ""
                 self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")
                 self._ctx.changed()
@@ -216,15 +220,21 @@ class Jobs:
                 entry.timer = None
 
     def _refusal(self, entry: Entry) -> str | None:
-        consumer = entry.consumer
-        unsettled = sum(
-            other.job.request.reward
-            for other in self.entries.values()
-            if other.consumer == consumer and other is not entry and not other.over
-        )
+        reward = entry.job.request.reward
         policy = Policy(self.paused, self._ctx.options.min_reward)
-        balance = self._authority.balance(consumer)
-        return refusal(policy, entry.job.request.reward, Gwei(unsettled), balance)
+        balance = self._authority.balance(entry.consumer)
+        unsettled = self._unsettled(entry.consumer) - (0 if entry.over else reward)
+        return refusal(policy, reward, Gwei(unsettled), balance)
+
+    def _unsettled(self, consumer: Address) -> int:
+        """All that a consumer owes, summed up anew only after a request has come or gone.
+
+        It is asked for with each event of each request, and there may be hundreds of both.
+        """
+        if consumer not in self._owed:
+            mine = (e for e in self.entries.values() if e.consumer == consumer and not e.over)
+            self._owed[consumer] = sum(e.job.request.reward for e in mine)
+        return self._owed[consumer]
 
     def _schedule(self, entry: Entry) -> None:
         if entry.timer is not None:
@@ -388,6 +398,7 @@ class Jobs:
         phase = entry.phase_at(now)
         if phase is not entry.phase:
             entry.phase = phase
+            self._owed.pop(entry.consumer, None)
             self._note(entry, phase.value.capitalize())
             if phase.ended:
                 entry.ended_ms = self._unix_ms()
@@ -397,6 +408,7 @@ class Jobs:
     def settle_phase(self, entry: Entry, phase: Phase | None) -> None:
         """The chain's word about a request: settled, paid, or neither after a reorganisation."""
         entry.settled = phase
+        self._owed.pop(entry.consumer, None)
         self._refresh(entry)
 
     def refuse(self, entry: Entry, reason: str) -> None:

@@ -55,6 +55,8 @@ class Node:
         self._chain = chain
         self._chain_up = chain is not None
         self._consumers: dict[Address, ConsumerView] = {}
+        self._consumers_stale = False
+        self._loading: asyncio.Task[None] | None = None
         self._images: dict[Address, ImageRef] = {}
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
@@ -83,7 +85,7 @@ class Node:
         self.ctx.tasks.spawn(self._follow_network(), "network events")
         if self._chain is not None:
             self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
-            self.ctx.tasks.spawn(self._load_consumers(), "consumers")
+            self._look_at_consumers()
         self.ctx.changed()
 
     def _served(self) -> tuple[Address, ...]:
@@ -195,7 +197,7 @@ class Node:
             self._chain_up = isinstance(event, ChainUp)
             self.ctx.changed()
         if isinstance(event, SnapshotTaken | ConsumerChanged):
-            self.ctx.tasks.spawn(self._load_consumers(), "consumers")
+            self._look_at_consumers()
         if isinstance(event, SnapshotTaken) and event.consumer in self._served():
             self.ctx.emit("snapshot", {"consumer": event.consumer.hex(), "snapshot": event.snapshot_id})
         if self.earnings is not None:
@@ -350,8 +352,16 @@ class Node:
         self._consumers = {view.address: view for view in views}
         return views
 
+    def _look_at_consumers(self) -> None:
+        """Once for all events of a moment: a start tells every change that there ever was."""
+        self._consumers_stale = True
+        if self._loading is None or self._loading.done():
+            self._loading = self.ctx.tasks.spawn(self._load_consumers(), "consumers")
+
     async def _load_consumers(self) -> None:
-        await self.consumers()
+        while self._consumers_stale:
+            self._consumers_stale = False
+            await self.consumers()
         self.ctx.changed()
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gpn_desktop.adapters.chain.memory import MemoryChain
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.core import errors
-from gpn_desktop.core.types import hex0x
+from gpn_desktop.core.types import Gwei, Wei, hex0x
+from gpn_desktop.ports.chain import ConsumerInfo, Deposit
 from gpn_desktop.services import jobs
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import JobView, Phase
@@ -220,3 +222,49 @@ async def test_nodes_on_disk_go_on_where_they_stood(tmp_path: Path) -> None:
         await third.start()
         await settled_everywhere(net, order)
         assert (await third.node.proof("ref")).request_id == order.id
+
+
+async def test_what_a_consumer_owes_is_forgotten_when_it_has_paid() -> None:
+    """Each request alone is covered; the second waits for the first one's settlement to be proved."""
+    async with world(3, capacity=8) as net:
+        reward = Gwei(600_000_000)  # of a balance of a thousand million
+        first = await net.order("first", reward=reward)
+        for member in net.members:
+            member.bench.may_prove.clear()
+        await net.send(first)
+        second = await net.order("second", reward=reward)
+        await net.send(second)
+        await net.members[0].reach(second, Phase.EXPIRED)
+        reasons = [f["reason"] for m in net.members for name, f in m.events if name == "declined"]
+        assert reasons == ["exposure"] * 3
+        for member in net.members:
+            member.bench.may_prove.set()
+        await settled_everywhere(net, first)
+        third = await net.order("third", reward=Gwei(300_000_000))
+        await net.send(third)
+        await settled_everywhere(net, third)
+
+
+async def test_a_start_looks_at_the_consumers_a_few_times_whatever_has_happened() -> None:
+    async with world(2) as net:
+        for number in range(40):
+            await net.consumer_chain.submit(f"deposit {number}", Deposit(net.consumer, Wei(10**9)))
+        await net.settle_down()
+        member = net.members[0]
+        await member.disk.platter.set("from_block", b"\0")
+        await member.stop()
+        asked = 0
+        consumers = MemoryChain.consumers
+
+        async def count(chain: MemoryChain) -> list[ConsumerInfo]:
+            nonlocal asked
+            asked += chain is member.chain
+            return await consumers(chain)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryChain, "consumers", count)
+            await member.start()
+            await net.settle_down()
+            await until(lambda: bool(member.node.view().consumers), "the consumers")
+            await quiet()
+        assert 0 < asked < 10
