@@ -209,11 +209,23 @@ class Earnings:
         try:
             entries = tuple([await self._settlement_entry(due.entry) for due in part])
             record = await self.submit(intent, Settle(entries))
+        except TransactionFailed as error:
+            self._postpone([due for due in part if not await self._is_settled(due.entry)], error)
         except GpnError as error:
             self._postpone(part, error)
         else:
             ids = [due.entry.id.hex() for due in part]
             self.ctx.emit("settle_sent", {"requests": ids, "tx": record.hash.hex()})
+
+    async def _is_settled(self, entry: Entry) -> bool:
+        """Whether the contract has settled the nonce, so that its event is on the way here."""
+        request = entry.job.request
+        try:
+            info = await self.chain.consumer(request.consumer)
+        except ChainUnreachable:
+            return False
+        offset = request.nonce - info.nonce_base if info is not None else 0
+        return info is not None and (offset < 0 or bool(info.nonce_window >> offset & 1))
 
     def _postpone(self, part: list[Due], error: GpnError) -> None:
         """Whatever keeps a settlement back, it is tried again until the contract takes it no more."""

@@ -338,3 +338,25 @@ async def test_what_can_no_longer_be_settled_is_let_go() -> None:
         await quiet()
         assert await net.members[0].disk.platter.open_jobs() == []
         assert (await net.members[0].node.proof("ref")).votes
+
+
+async def test_a_settlement_that_another_sent_first_is_nobodys_alarm() -> None:
+    """The prover comes back late: the contract refuses what it has already."""
+    async with world(3) as net:
+        order = await net.order(lifetime=100)
+        first, *others = await net.ranked(order)
+        first.disk.cut_after(faults.marks("settling:"))
+        await net.send(order)
+        await first.disk.cut.wait()
+        await first.kill()
+        for member in others:
+            await member.reach(order, Phase.VERIFIED)
+        await net.advance(300)
+        for member in others:
+            await member.reach(order, *DONE)
+        await first.start()
+        await first.reach(order, *DONE)
+        assert net.settled() == 1
+        await quiet()
+        assert first.node.ctx.alerts == []
+        assert all(member.node.ctx.alerts == [] for member in others)
