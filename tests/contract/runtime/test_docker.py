@@ -304,12 +304,19 @@ async def test_no_engine_is_told_as_such(node_id: str) -> None:
     await runtime.aclose()
 
 
-def test_a_name_stands_for_what_this_machine_has_under_it() -> None:
+def test_a_name_stands_for_what_this_machine_has_under_it(node_id: str) -> None:
     images.need_docker()
     image = images.hostile()
-    if os.environ.get("GPN_REGISTRY"):  # a test before this one may have made the engine forget the name
-        docker.APIClient(version="auto").pull(image.name, "test")
-    assert local_digest(f"{image.name}:test") == image.digest
+    api = docker.APIClient(version="auto")
+    digest = f"sha256:{image.digest.hex()}"
+    if os.environ.get("GPN_REGISTRY"):
+        api.pull(image.name, digest)  # a test before this one may have made the engine forget it
+        digest = str(image)
+    api.tag(digest, image.name, node_id)
+    try:
+        assert local_digest(f"{image.name}:{node_id}") == image.digest
+    finally:
+        api.remove_image(f"{image.name}:{node_id}")
     assert local_digest("gpn/there-is-no-such-image") is None
     with pytest.raises(EngineMissing):
         local_digest(image.name, host="unix:///nowhere/docker.sock")

@@ -51,8 +51,8 @@ def relay(act: Callable[[socket.socket], None]) -> Iterator[RelayStream]:
         yield stream
     finally:
         stream.abort()
+        thread.join()  # what it has still to read, it reads before its end is closed
         theirs.close()
-        thread.join()
 
 
 def exchange(stream: RelayStream, within: float = 10.0) -> Reply:
