@@ -202,7 +202,7 @@ def event(log: Log, block: Block) -> ChainEvent | None:
         case bindings.Finalized(key=key):
             return Finalized(key, block)
         case bindings.RewardsWithdrawn(member_id, payout, amount):
-            return RewardsWithdrawn(member_id, payout, Wei(amount), block)
+            return RewardsWithdrawn(member_id, payout, Wei(amount), block, log.tx)
         case bindings.SnapshotTaken(consumer=consumer_, snapshot_id=number):
             return SnapshotTaken(consumer_, number, block)
         case bindings.LatestProof(consumer=consumer_, proof_hash=proof_hash):

@@ -38,6 +38,7 @@ from gpn_desktop.ports.chain import (
     RegisterConsumer,
     RegisterProver,
     Reorged,
+    RewardsWithdrawn,
     TxJournal,
     TxRecord,
     TxState,
@@ -173,7 +174,7 @@ class MemoryLedger:
         for tx_hash, (sender, call) in waiting.items():
             sealed.mined.append((tx_hash, sender, call))
             try:
-                sealed.events += sealed.state.apply(sender, call, block)
+                sealed.events += _told_by(tx_hash, sealed.state.apply(sender, call, block))
                 sealed.receipts[tx_hash] = ""
             except Revert as error:
                 sealed.receipts[tx_hash] = str(error)
@@ -389,3 +390,8 @@ def _value(call: Call) -> int:
         case RegisterProver(stake=amount) | RegisterConsumer(deposit=amount) | Deposit(amount=amount):
             return amount
     return 0
+
+
+def _told_by(tx: Hash32, events: list[ChainEvent]) -> list[ChainEvent]:
+    """Withdrawals name their transaction, which the rules don't know."""
+    return [replace(e, tx=tx) if isinstance(e, RewardsWithdrawn) else e for e in events]

@@ -27,7 +27,7 @@ from websockets.exceptions import WebSocketException
 
 from gpn_desktop.adapters.chain.provider import WakingWebSocketProvider
 from gpn_desktop.core.errors import ChainUnreachable
-from gpn_desktop.core.types import Address, Hash32, Wei, hex0x
+from gpn_desktop.core.types import ZERO_HASH, Address, Hash32, Wei, hex0x
 from gpn_desktop.ports.chain import Block
 
 P = ParamSpec("P")
@@ -62,13 +62,14 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One log of the contract. ``block_hash`` says on which branch."""
+    """One log of the contract. ``block_hash`` says on which branch, ``tx`` in which transaction."""
 
     topics: tuple[bytes, ...]
     data: bytes
     block_number: int
     block_hash: Hash32
     index: int
+    tx: Hash32 = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ def _log(raw: Mapping[str, Any]) -> Log:
         block_number=int(raw["blockNumber"]),
         block_hash=_hash(raw["blockHash"]),
         index=int(raw["logIndex"]),
+        tx=_hash(raw["transactionHash"]),
     )
 
 
