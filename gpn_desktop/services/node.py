@@ -7,6 +7,7 @@ anything finds it again in its journal.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -39,6 +40,8 @@ from gpn_desktop.services.workshop import Workshop
 CLOSE_SECONDS: Final = 5.0  # for each part; all of them are quick unless something is stuck
 WORK_SECONDS: Final = 3.0  # for work that has been told to end
 EVENT_PAUSE: Final = 0.5  # seconds between two tries to work through an event of the chain
+MAX_MESSAGES: Final = 256  # from peers, in work at a time
+RESYNC_SECONDS: Final = 60.0
 SHOWN_JOBS: Final = 100
 
 
@@ -58,6 +61,7 @@ class Node:
         self._consumers_stale = False
         self._loading: asyncio.Task[None] | None = None
         self._images: dict[Address, ImageRef] = {}
+        self._places = asyncio.Semaphore(MAX_MESSAGES)
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
         self.earnings: Earnings | None = None
@@ -83,6 +87,7 @@ class Node:
         await self.intake.restore()
         await self._settle_restored()
         self.ctx.tasks.spawn(self._follow_network(), "network events")
+        self.ctx.tasks.spawn(self._resync(), "sync")
         if self._chain is not None:
             self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
             self._look_at_consumers()
@@ -151,7 +156,9 @@ class Node:
         async for event in self.ctx.network.events():
             match event:
                 case Received():
-                    self.ctx.tasks.spawn(self.intake.receive(event), "message")
+                    # While all places are taken messages wait in the network's queue, which drops and counts.
+                    await self._places.acquire()
+                    self.ctx.tasks.spawn(self._receive(event), "message")
                 case PeerUp(peer):
                     for consumer in self._served():
                         self.ctx.tasks.spawn(self.intake.sync(peer, consumer), "sync")
@@ -159,6 +166,23 @@ class Node:
                     self.ctx.changed()
                 case _:
                     self.ctx.changed()
+
+    async def _receive(self, received: Received) -> None:
+        try:
+            await self.intake.receive(received)
+        finally:
+            self._places.release()
+
+    async def _resync(self) -> None:
+        """Gossip can get lost between peers that stay connected, so one of them is asked now and then."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))
+            peers = self.ctx.network.peers()
+            for consumer in self._served() if peers else ():
+                try:
+                    await self.intake.sync(random.choice(peers).peer, consumer)
+                except errors.GpnError as error:
+                    log.info("not synced: %s", error)
 
     async def _follow_chain(self, chain: Chain) -> None:
         async for event in chain.events():

@@ -11,7 +11,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.messages import MAX_INLINE_BYTES, RequestMessage
 from gpn_desktop.core.types import Address
-from gpn_desktop.services import intake
+from gpn_desktop.services import intake, node
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
 from tests.services.faults import true_proof
@@ -417,3 +417,14 @@ async def test_a_beacon_block_that_comes_back_late_brings_the_order_all_the_same
         gone = False
         net.ledger.mine()
         await until(lambda: node.entry(order).job.order != before, "another order")
+
+
+async def test_what_gossip_lost_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that stays connected and hears nothing; no peer appears that would be synced with."""
+    monkeypatch.setattr(node, "RESYNC_SECONDS", 0.1)
+    async with world(4) as net:
+        deaf = net.members[3]
+        await deaf.network.leave(net.consumer)
+        order = await net.order()
+        await net.send(order)
+        await until(lambda: deaf.knows(order), "the request by sync")
