@@ -126,6 +126,10 @@ class Store(TxJournal, Protocol):
 
     async def blob(self, hash32: Hash32) -> bytes | None: ...
 
+    async def forget_blobs(self, before_ms: int) -> int:
+        """Remove what was put last before this time (Unix ms); how many. Statements and summaries stay."""
+        ...
+
     # settlements and withdrawals
     async def put_settlement(self, row: SettlementRow) -> None: ...
 

@@ -42,6 +42,7 @@ WORK_SECONDS: Final = 3.0  # for work that has been told to end
 EVENT_PAUSE: Final = 0.5  # seconds between two tries to work through an event of the chain
 MAX_MESSAGES: Final = 256  # from peers, in work at a time
 RESYNC_SECONDS: Final = 60.0
+HOUSEKEEPING_SECONDS: Final = 3600.0
 SHOWN_JOBS: Final = 100
 
 
@@ -88,6 +89,7 @@ class Node:
         await self._settle_restored()
         self.ctx.tasks.spawn(self._follow_network(), "network events")
         self.ctx.tasks.spawn(self._resync(), "sync")
+        self.ctx.tasks.spawn(self._keep_house(), "housekeeping")
         if self._chain is not None:
             self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
             self._look_at_consumers()
@@ -166,6 +168,15 @@ class Node:
                     self.ctx.changed()
                 case _:
                     self.ctx.changed()
+
+    async def _keep_house(self) -> None:
+        """Payloads and proofs would fill any disk in time; statements and summaries are small and stay."""
+        while True:
+            before = self.ctx.clock.unix() - self.ctx.options.keep_blobs_seconds
+            gone = await self.ctx.store.forget_blobs(int(before * 1000))
+            if gone:
+                log.info("%d old payloads and proofs removed", gone)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _receive(self, received: Received) -> None:
         try:
@@ -314,6 +325,8 @@ class Node:
             raise errors.ProofNotReady("The request has no verified proof yet.")
         proof = await self.ctx.store.blob(proof_hash)
         if proof is None:
+            if Phase(row.phase).ended:
+                raise errors.RequestEnded("The proof is not kept here any more.")
             raise errors.ProofNotReady("The verified proof is still being fetched.")
         if entry is not None and accepted is not None:
             votes = {c.signed.signer: bytes(c.signed.signature) for c in entry.tally().valid_votes()}

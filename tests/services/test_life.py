@@ -268,3 +268,19 @@ async def test_a_start_looks_at_the_consumers_a_few_times_whatever_has_happened(
             await until(lambda: bool(member.node.view().consumers), "the consumers")
             await quiet()
         assert 0 < asked < 10
+
+
+async def test_proofs_are_not_kept_for_ever() -> None:
+    """The summary and the statements stay, and who asks for the proof is told the truth."""
+    async with world(3, keep_blobs_seconds=-1.0) as net:
+        order = await net.order()
+        await net.send(order)
+        gateway = net.members[0]
+        await gateway.reach(order, *DONE)
+        await net.advance(WINDOW + 1)
+        await gateway.reach(order, Phase.PAID)
+        assert await gateway.node.proof("ref")
+        await gateway.restart(killed=False)
+        await until(lambda: not gateway.disk.platter._blobs, "housekeeping")  # type: ignore[attr-defined]
+        with pytest.raises(errors.RequestEnded, match="not kept"):
+            await gateway.node.proof("ref")

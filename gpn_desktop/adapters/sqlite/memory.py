@@ -5,6 +5,8 @@ It goes through the same codec as the one on disk: what could not be stored ther
 
 from __future__ import annotations
 
+import time
+
 from gpn_desktop.adapters.sqlite.codec import decode_any, encode
 from gpn_desktop.adapters.sqlite.rows import search_text
 from gpn_desktop.core.errors import StoreClosed
@@ -23,7 +25,7 @@ class MemoryStore:
         self._by_request: dict[Hash32, list[Kept]] = {}
         self._cursors: dict[tuple[Hash32, bytes], int] = {}
         self._jobs: dict[Hash32, JobRow] = {}
-        self._blobs: dict[Hash32, bytes] = {}
+        self._blobs: dict[Hash32, tuple[int, bytes]] = {}
         self._settlements: dict[Hash32, SettlementRow] = {}
         self._withdrawals: dict[Hash32, WithdrawalRow] = {}
         self._txs: dict[str, TxRecord] = {}
@@ -113,11 +115,19 @@ class MemoryStore:
 
     async def put_blob(self, hash32: Hash32, data: bytes) -> None:
         self._check()
-        self._blobs[hash32] = bytes(data)
+        self._blobs[hash32] = (int(time.time() * 1000), bytes(data))
 
     async def blob(self, hash32: Hash32) -> bytes | None:
         self._check()
-        return self._blobs.get(hash32)
+        found = self._blobs.get(hash32)
+        return None if found is None else found[1]
+
+    async def forget_blobs(self, before_ms: int) -> int:
+        self._check()
+        old = [hash32 for hash32, (time_ms, _) in self._blobs.items() if time_ms < before_ms]
+        for hash32 in old:
+            del self._blobs[hash32]
+        return len(old)
 
     # settlements, withdrawals and transactions
 

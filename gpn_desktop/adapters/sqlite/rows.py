@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -100,7 +101,16 @@ def put_fact(name: str, value: bytes) -> Write:
 
 
 def put_blob(hash32: Hash32, data: bytes) -> Write:
-    return _replace("blobs.blobs (hash, data)", (hash32, seal(data, hash32)))
+    """Its time is that of the last request that needed it."""
+    now = int(time.time() * 1000)
+    return _replace("blobs.blobs (hash, time_ms, data)", (hash32, now, seal(data, hash32)))
+
+
+def forget_blobs(before_ms: int) -> Callable[[sqlite3.Connection], int]:
+    def write(db: sqlite3.Connection) -> int:
+        return db.execute("DELETE FROM blobs.blobs WHERE time_ms < ?", (before_ms,)).rowcount
+
+    return write
 
 
 def _replace(into: str, values: tuple[Any, ...]) -> Write:

@@ -125,4 +125,5 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0:
         connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
-    connection.execute("CREATE TABLE IF NOT EXISTS blobs.blobs (hash BLOB PRIMARY KEY, data BLOB NOT NULL)")
+    columns = "hash BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, data BLOB NOT NULL"
+    connection.execute(f"CREATE TABLE IF NOT EXISTS blobs.blobs ({columns})")

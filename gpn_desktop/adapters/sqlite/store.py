@@ -148,6 +148,9 @@ class SqliteStore:
     async def put_blob(self, hash32: Hash32, data: bytes) -> None:
         await self._write(rows.put_blob(hash32, data))
 
+    async def forget_blobs(self, before_ms: int) -> int:
+        return await self._write(rows.forget_blobs(before_ms))
+
     async def blob(self, hash32: Hash32) -> bytes | None:
         return await self._read(rows.one(bytes, "SELECT data FROM blobs.blobs WHERE hash = ?", hash32))
 

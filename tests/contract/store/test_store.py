@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -165,6 +166,20 @@ async def test_blobs_of_any_size(store: Store, make: Reopen) -> None:
     assert [await again.blob(keccak(data)) for data in (b"", b"\0", big)] == [b"", b"\0", big]
     assert await again.blob(keccak(b"none")) is None
     await again.aclose()
+
+
+async def test_old_blobs_are_forgotten_and_one_that_is_needed_again_is_young(store: Store) -> None:
+    for data in (b"old", b"again", b"new"):
+        await store.put_blob(keccak(data), data)
+        await asyncio.sleep(0.005)  # their times are in milliseconds
+        if data == b"again":
+            border = int(time.time() * 1000)
+            await asyncio.sleep(0.005)
+    await store.put_blob(keccak(b"again"), b"again")
+    assert await store.forget_blobs(border) == 1
+    assert await store.forget_blobs(border) == 0
+    left = [await store.blob(keccak(data)) for data in (b"old", b"again", b"new")]
+    assert left == [None, b"again", b"new"]
 
 
 async def test_settlements_stay_open_until_finalised(store: Store) -> None:
