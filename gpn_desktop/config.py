@@ -426,9 +426,14 @@ def _known(key: str, source: str) -> str:
     return key
 
 
+def default_file() -> Path:
+    """Where the configuration is looked for unless another file is named."""
+    return user_config_path(APP) / "config.toml"
+
+
 def _from_file(file: Path | None, env: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
     named = file or (Path(env["GPN_CONFIG"]) if env.get("GPN_CONFIG") else None)
-    path = named or user_config_path(APP) / "config.toml"
+    path = named or default_file()
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -29,7 +29,7 @@ def node(args: argparse.Namespace) -> int:
 
 
 def demo(args: argparse.Namespace) -> int:
-    from gpn_desktop.composition.demo import DemoArgs, WindowDemo, print_report, run_headless, say
+    from gpn_desktop.composition.demo_args import DemoArgs
 
     logs.configure("warning")
     wanted = DemoArgs(args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep)
@@ -38,14 +38,12 @@ def demo(args: argparse.Namespace) -> int:
         from gpn_desktop.ui.app import has_display, run_gui
 
         if has_display():
-            show = WindowDemo(wanted)
-            return run_gui(
-                show.facade,
-                title="GPN Desktop, demo network",
-                banner="Demo network on this machine: nothing here has a value.",
-                background=show.background,
-            )
-        say("There is no display here, so the demo runs without a window.")
+            from gpn_desktop.composition.openings import demo_opening
+
+            return run_gui(demo_opening(wanted))
+        print("There is no display here, so the demo runs without a window.", flush=True)
+    from gpn_desktop.composition.demo import print_report, run_headless
+
     return print_report(asyncio.run(run_headless(wanted)), args.json)
 
 
@@ -64,23 +62,12 @@ def key(args: argparse.Namespace) -> int:
 
 
 def window(args: argparse.Namespace) -> int:
-    from gpn_desktop.composition.keys import node_key
-    from gpn_desktop.composition.parts import Extras, build_node, build_server
-    from gpn_desktop.services.facade import Facade
     from gpn_desktop.ui.app import has_display, run_gui
 
     if not has_display():
         print("gpn-desktop: there is no display. Use `gpn-desktop node`.", file=sys.stderr)
         return 1
-    config = settings.load(file=args.config)
-    logs.configure(config.log_level.value)
+    from gpn_desktop.composition.demo_args import DemoArgs
+    from gpn_desktop.composition.openings import demo_opening, node_opening
 
-    async def facade() -> Facade:
-        node = await build_node(config, await node_key(config, from_stdin=False), Extras())
-        server = build_server(config, node)
-        node.closing.append(server.aclose)
-        await node.start()
-        await server.start()
-        return node
-
-    return run_gui(facade)
+    return run_gui(node_opening(args.config), demo_opening(DemoArgs()))

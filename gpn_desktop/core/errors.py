@@ -54,6 +54,19 @@ class PortInUse(GpnError):
     remedy = "End the other program or choose another port."
 
 
+class NotSetUp(ConfigError):
+    """No node was ever configured here. ``missing``: what is needed, and by which setting or command."""
+
+    code = "GPN-1106"
+    remedy = "Set what is missing and start again."
+
+    def __init__(
+        self, message: str, missing: tuple[tuple[str, str], ...], *, remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.missing = missing
+
+
 # 12xx: store ------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The window's process: the Qt application with the node's asyncio loop in it, and the one owner of quitting.
 
-Knows no adapter: composition hands in a factory that builds the node. The window is up before the node is
-built, so that slow imports belong into that factory.
+Knows no adapter: composition hands in what can be opened. The window is up before the node is built, so that
+slow imports belong into the opening's factory.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.ui.collector import MainThreadCollector
+from gpn_desktop.ui.opening import Background, Opening
 from gpn_desktop.ui.signals import QuitSignals
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.window import MainWindow
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gpn.ui")
 
-MakeFacade: TypeAlias = "Callable[[], Awaitable[Facade]]"
-Background: TypeAlias = "Callable[[Facade], Awaitable[None]]"
-# The facade shuts down within 5 s; a window that outlives it by this much would look hung.
-CLOSE_SECONDS = 15.0
+# For what runs beside the node and for the node, each: both end within seconds, and a window that outlives
+# them by more looks hung.
+CLOSE_SECONDS = 7.0
 SWITCH_SECONDS = 0.0005
 
 
@@ -44,24 +43,15 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def run_gui(
-    make_facade: MakeFacade,
-    *,
-    title: str = "GPN Desktop",
-    banner: str = "",
-    background: Background | None = None,
-) -> int:
+def run_gui(opening: Opening, other: Opening | None = None) -> int:
     """Run the window until it is closed, or SIGINT or SIGTERM comes; the process's exit code.
 
     Args:
-        make_facade: builds and starts the node on the loop it is awaited on. A GpnError is shown with its
-            remedy and a button that calls it again; so is any other error.
-        banner: shown on every page, such as that nothing in a demo has a value.
-        background: runs beside the window, such as the demo's script; its error becomes a banner, and it is
-            cancelled before the node is shut down.
+        opening: what is opened first.
+        other: offered where that cannot start.
 
     Returns:
-        0, or 1 if the node never started or did not shut down in order.
+        0, or 1 if the window was closed over a failed start or the node did not shut down in order.
     """
     os.environ.setdefault("QT_API", "pyside6")
     import qasync  # type: ignore[import-untyped]  # picks its Qt by QT_API when it is imported
@@ -76,41 +66,38 @@ def run_gui(
     sys.setswitchinterval(SWITCH_SECONDS)
     qt_app = app
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qt_app)) as runner:
-        return runner.run(_desktop(qt_app, make_facade, title, banner, background))
+        return runner.run(_desktop(qt_app, opening, other))
 
 
-async def _desktop(
-    app: QApplication, make_facade: MakeFacade, title: str, banner: str, background: Background | None
-) -> int:
-    return await Desktop(app, make_facade, title, banner, background).run()
+async def _desktop(app: QApplication, opening: Opening, other: Opening | None) -> int:
+    return await Desktop(app, opening, other).run()
 
 
 class Desktop:
     """One run: start, live, shut down in order. Made on the running loop, which its window's tasks use."""
 
-    def __init__(
-        self,
-        app: QApplication,
-        make_facade: MakeFacade,
-        title: str,
-        banner: str,
-        background: Background | None,
-    ) -> None:
-        self._make_facade = make_facade
-        self._background = background
+    def __init__(self, app: QApplication, opening: Opening, other: Opening | None = None) -> None:
+        self._opening = opening
+        self._other = other
+        self._failed = False
         self._quit = asyncio.Event()
-        self.window = MainWindow(Theme(app), title, banner)
+        self._choice = asyncio.Event()
+        self.window = MainWindow(Theme(app), opening.title, opening.banner)
         self.window.quit_asked.connect(self._quit.set)
+        self.window.start_page.again.connect(self._choice.set)
+        self.window.start_page.other.connect(self._open_other)
 
     async def run(self) -> int:
         signals = QuitSignals(self.window.close)
         collector = MainThreadCollector(self.window)
+        self.window.show_starting(self._opening)
         self.window.show()
         try:
             facade = await self._start()
             if facade is None:
+                await self.window.tasks.aclose()
                 self.window.finish()
-                return 1
+                return int(self._failed)
             self._settle_memory()
             self.window.attach(facade)
             return await self._live(facade)
@@ -120,10 +107,10 @@ class Desktop:
 
     async def _start(self) -> Facade | None:
         """The running node, or None if the window was closed before there was one."""
-        again = asyncio.Event()
-        self.window.start_page.again.connect(again.set)
         while not self._quit.is_set():
-            building = asyncio.ensure_future(self._make_facade())
+            self._failed = False
+            self.window.show_starting(self._opening)
+            building = asyncio.ensure_future(self._opening.make_facade())
             await self._first(building)
             if self._quit.is_set():
                 await self._abandon(building)
@@ -131,16 +118,21 @@ class Desktop:
             error = building.exception()
             if error is None:
                 return building.result()
-            log.error("the node did not start", exc_info=None if isinstance(error, GpnError) else error)
-            self.window.show_failure(error)
-            again.clear()
-            retry = asyncio.ensure_future(again.wait())
-            await self._first(retry)
-            retry.cancel()
-            self.window.show_starting()
+            self._failed = True
+            log.error("the start failed", exc_info=None if isinstance(error, GpnError) else error)
+            self._choice.clear()
+            self.window.show_failure(error, self._other)
+            choosing = asyncio.ensure_future(self._choice.wait())
+            await self._first(choosing)
+            choosing.cancel()
         return None
 
-    async def _first(self, work: asyncio.Future[Facade] | asyncio.Task[bool]) -> None:
+    def _open_other(self) -> None:
+        assert self._other is not None
+        self._opening, self._other = self._other, None
+        self._choice.set()
+
+    async def _first(self, work: asyncio.Future[Any]) -> None:
         """Wait for the work, or for the wish to quit."""
         quitting = asyncio.ensure_future(self._quit.wait())
         try:
@@ -149,19 +141,17 @@ class Desktop:
             quitting.cancel()
 
     async def _abandon(self, building: asyncio.Future[Facade]) -> None:
-        building.cancel()
-        results = await asyncio.gather(building, return_exceptions=True)
-        if not isinstance(results[0], BaseException):
-            await self._shut_down(results[0])
+        await _end(building, "the start")
+        if building.done() and not building.cancelled() and building.exception() is None:
+            await self._shut_down(building.result())
 
     async def _live(self, facade: Facade) -> int:
         script: asyncio.Task[None] | None = None
-        if self._background is not None:
-            script = self.window.tasks.start(_run(self._background, facade))
+        if self._opening.background is not None:
+            script = self.window.tasks.start(_run(self._opening.background, facade))
         await self._quit.wait()
         if script is not None:
-            script.cancel()
-            await asyncio.gather(script, return_exceptions=True)
+            await _end(script, "what runs beside the node")
         code = await self._shut_down(facade)
         await self.window.tasks.aclose()
         self.window.finish()
@@ -180,10 +170,19 @@ class Desktop:
         return 0
 
     def _settle_memory(self) -> None:
-        """What start-up made lives as long as the process; collecting over it again costs frames."""
-        gc.collect()
+        """What start-up made lives as long as the process; collecting over it costs frames, so it is left out
+        from now on, and its oldest part even now."""
+        gc.collect(1)
         gc.freeze()
 
 
 async def _run(background: Background, facade: Facade) -> None:
     await background(facade)
+
+
+async def _end(work: asyncio.Future[Any], name: str) -> None:
+    """Cancel it and wait, but not for ever: what is left ends with the process."""
+    work.cancel()
+    _, late = await asyncio.wait({work}, timeout=CLOSE_SECONDS)
+    if late:
+        log.error("%s did not end within %.0f s", name, CLOSE_SECONDS)

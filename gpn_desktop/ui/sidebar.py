@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
@@ -114,6 +114,11 @@ class Sidebar(QWidget):
     def open(self) -> None:
         for made in self.buttons.values():
             made.setEnabled(True)
+
+    def hide_pages(self, keys: Collection[str]) -> None:
+        """These pages have nothing to show here; all others have."""
+        for key, made in self.buttons.items():
+            made.setHidden(key in keys)
 
     def _nav(self, key: str, name: str, icon: str, shortcut: str) -> NavButton:
         made = NavButton(self._theme, name, icon, shortcut)

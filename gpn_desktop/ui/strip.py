@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import IconLabel, button, label, set_property
+from gpn_desktop.ui.widgets.basic import Elided, IconLabel, button, label, set_property
 
 # Networks where nothing has a value are framed in amber; a real one is quiet.
 PLAY_NETWORKS = frozenset({"demo", "testing"})
@@ -42,7 +42,8 @@ class Strip(QWidget):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         for widget in (self.head, self.peers, self.prover):
             widget.hide()
-        row.addStretch(1)
+        self.story = Elided(fonts.label)
+        row.addWidget(self.story, 1)
         self.pause = button(tr("Pause"), theme, "strip", tr("Decline further turns; votes go on"))
         self.pause.clicked.connect(pause)
         self.pause.hide()

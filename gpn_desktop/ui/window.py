@@ -23,7 +23,9 @@ from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.live import LiveView
 from gpn_desktop.ui.models.phases import running_jobs
+from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pages.base import Page, PageContext
+from gpn_desktop.ui.pages.demo import DemoPage
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
 from gpn_desktop.ui.pages.jobs import JobsPage
@@ -31,6 +33,7 @@ from gpn_desktop.ui.pages.network import NetworkPage
 from gpn_desktop.ui.pages.start import StartPage
 from gpn_desktop.ui.pages.votes import VotesPage
 from gpn_desktop.ui.sidebar import Sidebar
+from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.strip import Strip, is_test_prover
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
@@ -54,6 +57,7 @@ class PageSpec:
     name: str
     icon: str
     make: Callable[[PageContext], Page]
+    of_story: bool = False  # only there where a story is told
 
 
 PAGES = (
@@ -62,6 +66,7 @@ PAGES = (
     PageSpec("votes", "Votes", "votes", VotesPage),
     PageSpec("earnings", "Earnings", "earnings", EarningsPage),
     PageSpec("network", "Network", "network", NetworkPage),
+    PageSpec("demo", "Demo", "play", DemoPage, of_story=True),
 )
 
 
@@ -74,6 +79,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._theme = theme
         self._note = banner
+        self._story: Story | None = None
         self._facade: Facade | None = None
         self._context: PageContext | None = None
         self._live: LiveView | None = None
@@ -98,6 +104,7 @@ class MainWindow(QMainWindow):
         theme = self._theme
         entries = [(s.key, tr(s.name), s.icon, f"Ctrl+{n}") for n, s in enumerate(PAGES, start=1)]
         self.sidebar = Sidebar(theme, entries, self.go)
+        self.sidebar.hide_pages(_story_pages())
         self.banners = BannerArea(theme, self._dismiss)
         self.start_page = StartPage(theme)
         self.stack = QStackedWidget()
@@ -126,22 +133,34 @@ class MainWindow(QMainWindow):
 
     # the node ---------------------------------------------------------------------------------------
 
-    def show_starting(self) -> None:
-        self.start_page.show_starting()
+    def show_starting(self, opening: Opening) -> None:
+        """Nothing runs yet: the start page tells how far the start is."""
+        self.setWindowTitle(opening.title)
+        self._note = opening.banner
+        if opening.story is not self._story:
+            self._story = opening.story
+            if opening.story is not None:
+                opening.story.told.connect(self._told)
+        self.start_page.show_starting(opening)
         self.strip.say(tr("Starting"))
+        self.strip.story.say("")
+        self._show_banners()
 
-    def show_failure(self, error: BaseException) -> None:
-        """The node could not start; the page offers to try again."""
-        self.start_page.show_failure(error)
+    def show_failure(self, error: BaseException, other: Opening | None = None) -> None:
+        """The node could not start; the page offers to try again, or to open ``other``."""
+        self.start_page.show_failure(error, other)
         self.strip.say(tr("Not running"))
+        self.strip.story.say("")
 
     def attach(self, facade: Facade) -> None:
         """Show this node from now on."""
         self._facade = facade
-        self._context = PageContext(facade, self.tasks, self._theme, self.go)
+        self._context = PageContext(facade, self.tasks, self._theme, self.go, self._story)
         for number, spec in enumerate(PAGES, start=1):
-            self._shortcut(f"Ctrl+{number}", partial(self.go, spec.key))
+            if self._story is not None or not spec.of_story:
+                self._shortcut(f"Ctrl+{number}", partial(self.go, spec.key))
         self.sidebar.open()
+        self.sidebar.hide_pages(() if self._story is not None else _story_pages())
         self._shortcut("Ctrl+F", self._search)
         self._shortcut("Ctrl+P", self._pause)
         self._live = LiveView(facade)
@@ -179,6 +198,13 @@ class MainWindow(QMainWindow):
         self._show_banners()
         if self.current in self.pages:
             self.pages[self.current].refresh(view)
+
+    def _told(self, line: StoryLine) -> None:
+        """The latest line stands in the strip; one that tells of a failure waits to be read."""
+        if self._facade is not None and (not line.detail or line.tone != "text"):
+            self.strip.story.say(line.text)
+        if line.tone == "bad" and not line.detail:
+            self.show_problem(line.text)
 
     def _tick(self) -> None:
         if self._view is not None and self.isVisible():
@@ -256,6 +282,10 @@ class MainWindow(QMainWindow):
             self._live.close()
         self._may_close = True
         self.close()
+
+
+def _story_pages() -> tuple[str, ...]:
+    return tuple(spec.key for spec in PAGES if spec.of_story)
 
 
 def _scrolled(content: QWidget) -> QScrollArea:

@@ -63,7 +63,7 @@ async def shoot(app: QApplication, folder: Path) -> None:
     window.attach(FakeFacade(view, [history_row(n, oldest - 60_000) for n in range(40)]))
     for tokens in (DARK, LIGHT):
         theme.use(tokens)
-        for spec in PAGES:
+        for spec in (page for page in PAGES if not page.of_story):
             window.go(spec.key)
             await asyncio.sleep(0)
             page = window.pages[spec.key]

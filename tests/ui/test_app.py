@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from gpn_desktop.core.errors import PortInUse
+from gpn_desktop.core.errors import NotSetUp, PortInUse
 from gpn_desktop.services.facade import Facade
 from gpn_desktop.ui.app import Desktop, has_display
+from gpn_desktop.ui.opening import Opening
+from gpn_desktop.ui.pages.demo import DemoPage
+from gpn_desktop.ui.story import Story
 from tests.ui.fake import FakeFacade, demo_view
 from tests.ui.test_window import until
 
@@ -25,7 +28,7 @@ UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
 def desktop(
     qapp: QApplication, make: Callable[[], object], background: Callable[[Facade], object] | None = None
 ) -> Desktop:
-    return Desktop(qapp, make, "GPN Desktop", "", background)  # type: ignore[arg-type]
+    return Desktop(qapp, Opening(make, background=background))  # type: ignore[arg-type]
 
 
 async def test_closing_awaits_the_shutdown(qapp: QApplication) -> None:
@@ -89,8 +92,62 @@ async def test_closing_before_there_is_a_node(qapp: QApplication) -> None:
     ended = asyncio.ensure_future(run.run())
     await begun.wait()
     run.window.close()
-    assert await ended == 1
+    assert await ended == 0
     assert cancelled.is_set()
+
+
+async def test_closing_over_a_failed_start_is_an_error(qapp: QApplication) -> None:
+    async def make() -> Facade:
+        raise PortInUse("Port 9000 is taken.")
+
+    run = desktop(qapp, make)
+    ended = asyncio.ensure_future(run.run())
+    await until(run.window.start_page.retry.isVisible)
+    assert not run.window.start_page.instead.isVisible()
+    run.window.close()
+    assert await ended == 1
+
+
+async def test_where_nothing_is_set_up_the_demo_can_be_opened_instead(qapp: QApplication) -> None:
+    async def unset() -> Facade:
+        raise NotSetUp("No network is named.", (("The chain’s address", "chain.api"),))
+
+    facade = FakeFacade(demo_view())
+    story = Story()
+    standing = asyncio.Event()
+
+    async def make() -> Facade:
+        story.tell("Starting a local chain")
+        story.tell("  node-1 serves")
+        await standing.wait()
+        return facade
+
+    other = Opening(
+        make, title="Demo", story=story, offer="Try the demo network", pitch="It shows everything."
+    )
+    run = Desktop(qapp, Opening(unset), other)
+    window, start = run.window, run.window.start_page
+    ended = asyncio.ensure_future(run.run())
+    await until(start.instead.isVisible)
+    assert "not set up" in start.state.text()
+    assert [(fact.text, fact.value) for fact in start.steps.facts] == [("The chain’s address", "chain.api")]
+    start.instead.click()
+    await until(lambda: len(start.steps.facts) == 2)
+    assert not start.instead.isVisible()
+    assert window.windowTitle() == "Demo"
+    standing.set()
+    await until(lambda: bool(window.pages))
+    story.tell("request-1: proved by node-2")
+    assert window.strip.story.toolTip() == "request-1: proved by node-2"
+    assert not window.sidebar.buttons["demo"].isHidden()
+    window.go("demo")
+    page = window.pages["demo"]
+    assert isinstance(page, DemoPage)
+    story.tell("The demo failed: no reason.", "bad")
+    assert [line.text for line in page.model.rows][-1] == "The demo failed: no reason."
+    assert any(banner.text == "The demo failed: no reason." for banner in window.banners.shown)
+    window.close()
+    assert await ended == 0
 
 
 async def test_the_script_beside_the_window_ends_before_the_node(qapp: QApplication) -> None:
@@ -134,6 +191,7 @@ async def test_an_error_of_the_script_is_a_banner(qapp: QApplication) -> None:
 PROGRAM = """
 import asyncio, sys
 from gpn_desktop.ui.app import run_gui
+from gpn_desktop.ui.opening import Opening
 from tests.ui.fake import FakeFacade, demo_view
 
 class Node(FakeFacade):
@@ -148,7 +206,7 @@ async def ready(node):
     print("ready", flush=True)
     await asyncio.Event().wait()
 
-sys.exit(run_gui(make, background=ready))
+sys.exit(run_gui(Opening(make, background=ready)))
 """
 
 

@@ -16,16 +16,18 @@ from gpn_desktop.ui.widgets.basic import label
 if TYPE_CHECKING:
     # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
     from gpn_desktop.services.facade import Facade
+    from gpn_desktop.ui.story import Story
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What pages get. ``go`` opens another page by its key."""
+    """What pages get. ``go`` opens another page by its key; ``story`` is there on a demo network."""
 
     facade: Facade
     tasks: Tasks
     theme: Theme
     go: Callable[[str], None]
+    story: Story | None = None
 
 
 class Page(QWidget):

@@ -36,6 +36,33 @@ class Words(QLabel):
         self.setFixedHeight(max(0, self.heightForWidth(self.width())))
 
 
+class Elided(QLabel):
+    """One quiet line at the right of its room, shortened to it; full on hover."""
+
+    def __init__(self, font: QFont) -> None:
+        super().__init__()
+        self._full = ""
+        self.setFont(font)
+        self.setProperty("tone", "muted")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        self._full = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        room = max(0, self.width())
+        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room))
+
+
 def label(text: str, font: QFont, tone: str = "text", wrap: bool = False) -> QLabel:
     made = Words(text) if wrap else QLabel(text)
     made.setFont(font)
