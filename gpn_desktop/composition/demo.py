@@ -162,7 +162,7 @@ async def _play(
             live.built.set_exception(error)
     finally:
         await stage.aclose()
-        if args.keep or report.errors:
+        if stage.operators and (args.keep or report.errors):
             stage.say(f"The nodes' folders are kept in {folder}")
         else:
             await asyncio.to_thread(shutil.rmtree, folder, True)

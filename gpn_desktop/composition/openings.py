@@ -88,11 +88,11 @@ def node_opening(file: Path | None) -> Opening:
     async def facade() -> Facade:
         config = settings.load(file=file)
         logs.configure(config.log_level.value)
+        await _check_set_up(config)
         await _load("parts")
         from gpn_desktop.composition.keys import node_key
         from gpn_desktop.composition.parts import Extras, build_node, build_server
 
-        await _check_set_up(config)
         node = await build_node(config, await node_key(config, from_stdin=False), Extras())
         server = build_server(config, node)
         node.closing.append(server.aclose)
@@ -111,6 +111,7 @@ async def _check_set_up(config: NodeConfig) -> None:
     """NotSetUp with all that is missing, where nobody has begun to set a node up."""
     if config.mode is Mode.TESTING or config.ethereum_api or config.contract is not None:
         return
+    await _load("keys")
     from gpn_desktop.composition.keys import node_key
 
     missing = [

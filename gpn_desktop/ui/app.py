@@ -119,7 +119,7 @@ class Desktop:
             if error is None:
                 return building.result()
             self._failed = True
-            log.error("the start failed", exc_info=None if isinstance(error, GpnError) else error)
+            log.error("the start failed: %s", error, exc_info=None if isinstance(error, GpnError) else error)
             self._choice.clear()
             self.window.show_failure(error, self._other)
             choosing = asyncio.ensure_future(self._choice.wait())

@@ -170,6 +170,11 @@ class MainWindow(QMainWindow):
         self.stack.setFocus()
         self._second.start()
 
+    @property
+    def shown(self) -> NodeView | None:
+        """The node's latest view."""
+        return self._view
+
     def go(self, key: str) -> None:
         """Open a page."""
         page = self._page(key)
