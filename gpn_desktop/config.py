@@ -255,6 +255,7 @@ class NodeConfig:
     capacity: int = 1
     min_reward: Gwei = Gwei(0)
     max_image_gib: int = 20
+    keep_days: int = 7
     log_level: LogLevel = LogLevel.INFO
 
     @property
@@ -364,6 +365,13 @@ _TABLE: Final = (
         "max_image_gib",
         _integer(1, 10_000),
         "largest image to pull, in GiB",
+    ),
+    Setting(
+        "limits.keep_days",
+        "GPN_KEEP_DAYS",
+        "keep_days",
+        _integer(1, 3650),
+        "days that payloads and proofs are kept",
     ),
     Setting("log.level", "GPN_LOG", "log_level", _choice(LogLevel), "debug, info, warning or error"),
 )

@@ -32,6 +32,7 @@ log = logging.getLogger("gpn")
 LOCAL_CHAIN_ID = 31337
 ENDPOINT_SECONDS = 10.0
 GIB = 1024**3
+DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def _context(
         stake=config.stake,
         min_reward=config.min_reward,
         auto_claim=config.auto_claim,
+        keep_blobs_seconds=config.keep_days * DAY,
     )
     runtime = _runtime(config, key, extras)
     network = LibP2PNetwork(key, domain, network_options(config))
