@@ -12,20 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from gpn_desktop.core.messages import Signed
-from gpn_desktop.core.types import (
-    ZERO_HASH,
-    Address,
-    Domain,
-    Gwei,
-    Hash32,
-    Request,
-    Role,
-    Signature,
-    Snapshot,
-    Vote,
-    Wei,
-)
+from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei
+from gpn_desktop.ports.calls import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +72,6 @@ class ProverInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class SeatVote:
-    seat: int
-    signature: Signature
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementEntry:
-    """One verified request as ``settle`` takes it: votes in strictly increasing seat order, all valid."""
-
-    request: Signed[Request]
-    vote: Vote
-    votes: tuple[SeatVote, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SettlementRecord:
     """One request of a settlement on chain, as its event carries it; ``counted`` is a bitmap of seats."""
 
@@ -111,113 +84,6 @@ class SettlementRecord:
     counted: int
     raw: bytes  # the packed record, needed verbatim by extend, supersede and finalize
     tipped_seat: int | None = None  # who settled late in the prover's place and gets the tip
-
-
-# What a node can ask the contract to do -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterProver:
-    payout: Address
-    stake: Wei
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterConsumer:
-    image_name: str
-    image_digest: Hash32
-    deposit: Wei
-
-
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    consumer: Address
-    amount: Wei
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    consumer: Address
-    image_digest: Hash32
-    roles: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Uncommit:
-    consumer: Address
-
-
-@dataclass(frozen=True, slots=True)
-class TakeSnapshot:
-    consumer: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Each entry with its own votes. The contract skips bad entries, so the event may carry fewer records."""
-
-    entries: tuple[SettlementEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SettleAttested:
-    """Entries of one consumer and snapshot, whose own votes are not looked at.
-
-    ``votes`` are signatures under the BatchVote of all entries' vote digests, in order.
-    """
-
-    entries: tuple[SettlementEntry, ...]
-    votes: tuple[SeatVote, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Extend:
-    """Add votes to record ``index`` of the batch kept under ``key``."""
-
-    key: Hash32
-    finalize_at: int
-    records: bytes
-    index: int
-    votes: tuple[SeatVote, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finalize:
-    key: Hash32
-    finalize_at: int
-    records: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawRewards:
-    member_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class BeginUnbond:
-    """Begin to leave; every commitment must have been taken back."""
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawStake:
-    """Send the stake to the payout address, once ``unbond_at`` has come."""
-
-
-Call = (
-    RegisterProver
-    | BeginUnbond
-    | WithdrawStake
-    | RegisterConsumer
-    | Deposit
-    | Commit
-    | Uncommit
-    | TakeSnapshot
-    | Settle
-    | SettleAttested
-    | Extend
-    | Finalize
-    | WithdrawRewards
-)
 
 
 class TxState(Enum):
@@ -290,6 +156,78 @@ class Extended:
 @dataclass(frozen=True, slots=True)
 class Finalized:
     key: Hash32
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """A challenger stands beside record ``index``: more votes win, a tie goes to the record."""
+
+    key: Hash32
+    prover: Address
+    index: int
+    prover_seat: int
+    proof_hash: Hash32
+    vote_digest: Hash32
+    counted: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySkipped:
+    """Entry ``index`` of the settlement sent as ``tx`` was left out; ``reason`` is the contract's error."""
+
+    index: int
+    reason: str
+    tx: Hash32
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class FeeForfeited:
+    """The verifier on ``seat`` gets no fee for record ``index``."""
+
+    key: Hash32
+    index: int
+    seat: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed:
+    """An operator's stake is gone, and it earns nothing any more."""
+
+    member: Address
+    member_id: int
+    reporter: Address
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSlashed:
+    """A consumer paid the penalty for two requests on one nonce."""
+
+    consumer: Address
+    nonce: int
+    penalty: Gwei
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A member lost its seat with a consumer, and cannot commit to it before ``until`` (Unix seconds)."""
+
+    consumer: Address
+    member: Address
+    until: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ProverChanged:
+    """An operator registered, left, or changed its stake, payout address or commitments."""
+
+    prover: Address
     block: Block
 
 
@@ -373,6 +311,10 @@ class Chain(Protocol):
         ...
 
     async def balance(self, account: Address) -> Wei: ...
+
+    async def gas_price(self) -> int:
+        """What a unit of gas would cost now, in wei: base fee and tip."""
+        ...
 
     async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None: ...
 

@@ -15,27 +15,29 @@ from gpn_desktop.core.errors import ChainUnreachable, GpnError, TransactionFaile
 from gpn_desktop.core.messages import VotesMessage
 from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Vote, Wei, to_wei
-from gpn_desktop.ports.chain import (
+from gpn_desktop.ports.calls import (
     Call,
-    Chain,
-    ChainEvent,
     Commit,
     Extend,
-    Extended,
     Finalize,
-    Finalized,
-    NewHead,
     RegisterProver,
-    Reorged,
-    RewardsWithdrawn,
     SeatVote,
     Settle,
-    Settled,
     SettlementEntry,
+    WithdrawRewards,
+)
+from gpn_desktop.ports.chain import (
+    Chain,
+    ChainEvent,
+    Extended,
+    Finalized,
+    NewHead,
+    Reorged,
+    RewardsWithdrawn,
+    Settled,
     SettlementRecord,
     TxRecord,
     TxState,
-    WithdrawRewards,
 )
 from gpn_desktop.ports.store import WithdrawalRow
 from gpn_desktop.services.authority import ChainAuthority

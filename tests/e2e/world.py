@@ -18,7 +18,7 @@ from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.composition.demo import ARTIFACT, NODE_MODULES
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.types import Address, Gwei, Wei
-from gpn_desktop.ports.chain import RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.calls import RegisterConsumer, TakeSnapshot
 from gpn_desktop.ports.localnet import LocalChain
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import ChainAuthority

@@ -12,7 +12,8 @@ from gpn_desktop.adapters.chain.memory import MemoryChain
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.core import errors
 from gpn_desktop.core.types import Gwei, Wei, hex0x
-from gpn_desktop.ports.chain import ConsumerInfo, Deposit
+from gpn_desktop.ports.calls import Deposit
+from gpn_desktop.ports.chain import ConsumerInfo
 from gpn_desktop.services import jobs
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import JobView, Phase

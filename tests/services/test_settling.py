@@ -10,7 +10,8 @@ import pytest
 
 from gpn_desktop.core.errors import ChainUnreachable, InsufficientFunds, StoreFull, TransactionFailed
 from gpn_desktop.core.types import Snapshot
-from gpn_desktop.ports.chain import Settled, TxState, WithdrawRewards
+from gpn_desktop.ports.calls import WithdrawRewards
+from gpn_desktop.ports.chain import Settled, TxState
 from gpn_desktop.services import earnings
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase

@@ -15,7 +15,8 @@ from gpn_desktop.adapters.sqlite import MemoryStore
 from gpn_desktop.core.eip712 import address_of_secret, keccak
 from gpn_desktop.core.messages import AnnouncementMessage, CastVote, Signed, VotesMessage, possession
 from gpn_desktop.core.types import Address, Announcement, Cancel, Gwei, Hash32, Request, Vote, Wei
-from gpn_desktop.ports.chain import ContractParams, RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.calls import RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.chain import ContractParams
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.ports.store import Kept, Store
 from gpn_desktop.services.authority import ChainAuthority

@@ -10,35 +10,37 @@ from gpn_desktop.adapters.chain.rpc import Log
 from gpn_desktop.core.eip712 import details_hash
 from gpn_desktop.core.errors import TransactionFailed
 from gpn_desktop.core.types import Address, Gwei, Hash32, Role, Seat, Snapshot, Wei
-from gpn_desktop.ports.chain import (
+from gpn_desktop.ports.calls import (
     BeginUnbond,
-    Block,
     Call,
-    ChainEvent,
     Commit,
-    ConsumerChanged,
-    ConsumerInfo,
-    ContractParams,
     Deposit,
     Extend,
-    Extended,
     Finalize,
-    Finalized,
-    LatestProof,
-    ProverInfo,
     RegisterConsumer,
     RegisterProver,
-    RewardsWithdrawn,
     SeatVote,
     Settle,
     SettleAttested,
-    Settled,
     SettlementEntry,
-    SnapshotTaken,
     TakeSnapshot,
     Uncommit,
     WithdrawRewards,
     WithdrawStake,
+)
+from gpn_desktop.ports.chain import (
+    Block,
+    ChainEvent,
+    ConsumerChanged,
+    ConsumerInfo,
+    ContractParams,
+    Extended,
+    Finalized,
+    LatestProof,
+    ProverInfo,
+    RewardsWithdrawn,
+    Settled,
+    SnapshotTaken,
 )
 
 _CONSUMER_EVENTS: Final = (

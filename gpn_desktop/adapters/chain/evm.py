@@ -22,17 +22,15 @@ from gpn_desktop.adapters.chain.slots import Slots
 from gpn_desktop.adapters.chain.writer import Fees, Payload, Writer
 from gpn_desktop.core.errors import ChainUnreachable, ContractMissing, GpnError, WrongChain
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei, short
+from gpn_desktop.ports.calls import Call, Settle, SettleAttested
 from gpn_desktop.ports.chain import (
     Block,
-    Call,
     ChainDown,
     ChainEvent,
     ChainUp,
     ConsumerInfo,
     ContractParams,
     ProverInfo,
-    Settle,
-    SettleAttested,
     TxJournal,
     TxRecord,
 )
@@ -224,6 +222,9 @@ class EvmChain:
 
     async def balance(self, account: Address) -> Wei:
         return await self._ask(lambda rpc: rpc.balance(account))
+
+    async def gas_price(self) -> int:
+        return await self._ask(self._writer.gas_price)
 
     async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None:
         view = await self._read(bindings.consumer(address), bindings.decode_consumer, at_block)

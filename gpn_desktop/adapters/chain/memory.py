@@ -23,20 +23,17 @@ from gpn_desktop.core.errors import (
     WrongChain,
 )
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Snapshot, Wei, hex0x
+from gpn_desktop.ports.calls import Call, Deposit, RegisterConsumer, RegisterProver
 from gpn_desktop.ports.chain import (
     Block,
-    Call,
     ChainDown,
     ChainEvent,
     ChainUp,
     ConsumerInfo,
     ContractParams,
-    Deposit,
     LatestProof,
     NewHead,
     ProverInfo,
-    RegisterConsumer,
-    RegisterProver,
     Reorged,
     RewardsWithdrawn,
     TxJournal,
@@ -71,6 +68,7 @@ class MemoryLedger:
     ) -> None:
         self.domain = Domain(chain_id=chain_id, contract=contract)
         self.down = ""  # why the chain node is gone; empty while it is there
+        self.gas_price = 0  # what it says a unit of gas costs; nothing is charged
         self._clock = clock
         self._ahead = 0
         self._forks = 0
@@ -301,6 +299,10 @@ class MemoryChain:
     async def block(self, number: int) -> Block | None:
         sealed = self._up().sealed(number)
         return None if sealed is None else sealed.block
+
+    async def gas_price(self) -> int:
+        self._state()
+        return self._ledger.gas_price
 
     async def balance(self, account: Address) -> Wei:
         state = self._state()

@@ -268,6 +268,11 @@ class Writer:
     def _waiting_on_others(self) -> list[asyncio.Future[TxRecord]]:
         return [w for intent, w in self._waiting.items() if intent in self._open and not w.done()]
 
+    async def gas_price(self, rpc: Rpc) -> int:
+        """Base fee and tip of a transaction that is sent now, in wei per gas."""
+        head, tip = await asyncio.gather(rpc.header(), _tip(rpc))
+        return (head.base_fee if head else 0) + min(tip, self._fees.priority_ceiling)
+
     async def _price(self, rpc: Rpc) -> tuple[int, int]:
         """Maximum fee and tip in wei per gas: room for the base fee to double before the block."""
         head, tip = await asyncio.gather(rpc.header(), _tip(rpc))

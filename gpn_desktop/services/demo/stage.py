@@ -11,7 +11,8 @@ from typing import Final
 from gpn_desktop.core.eip712 import address_of_secret
 from gpn_desktop.core.selection import ranking, selection_seed
 from gpn_desktop.core.types import ZERO_ADDRESS, Address, Gwei, Wei, short
-from gpn_desktop.ports.chain import Chain, RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.calls import RegisterConsumer, TakeSnapshot
+from gpn_desktop.ports.chain import Chain
 from gpn_desktop.ports.localnet import LocalChain, Localnet
 from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.ports.secrets import NodeKey

@@ -18,8 +18,7 @@ from gpn_desktop.core.types import (
     Vote,
     Wei,
 )
-from gpn_desktop.ports.chain import (
-    Chain,
+from gpn_desktop.ports.calls import (
     Commit,
     RegisterConsumer,
     RegisterProver,
@@ -27,6 +26,7 @@ from gpn_desktop.ports.chain import (
     SettlementEntry,
     TakeSnapshot,
 )
+from gpn_desktop.ports.chain import Chain
 from gpn_desktop.ports.secrets import NodeKey
 from tests.contract.chain.harness import Harness, Journal
 

@@ -16,21 +16,23 @@ from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.adapters.chain.writer import Fees
 from gpn_desktop.core.errors import ChainUnreachable, TransactionFailed
 from gpn_desktop.core.types import Address, Wei, hex0x
+from gpn_desktop.ports.calls import (
+    Commit,
+    Deposit,
+    Finalize,
+    RegisterConsumer,
+    RegisterProver,
+    Settle,
+    TakeSnapshot,
+)
 from gpn_desktop.ports.chain import (
     ChainDown,
     ChainUp,
-    Commit,
     ConsumerChanged,
-    Deposit,
-    Finalize,
     Finalized,
     NewHead,
-    RegisterConsumer,
-    RegisterProver,
     Reorged,
-    Settle,
     Settled,
-    TakeSnapshot,
     TxRecord,
     TxState,
 )

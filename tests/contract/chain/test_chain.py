@@ -16,33 +16,35 @@ from gpn_desktop.core.errors import (
     WrongChain,
 )
 from gpn_desktop.core.types import ZERO_HASH, Address, Role, Seat, Signature, Wei
-from gpn_desktop.ports.chain import (
+from gpn_desktop.ports.calls import (
     BeginUnbond,
-    ChainDown,
-    ChainUp,
     Commit,
-    ConsumerChanged,
     Deposit,
     Extend,
-    Extended,
     Finalize,
-    Finalized,
-    LatestProof,
-    NewHead,
     RegisterConsumer,
     RegisterProver,
-    Reorged,
-    RewardsWithdrawn,
     Settle,
     SettleAttested,
-    Settled,
     SettlementEntry,
-    SnapshotTaken,
     TakeSnapshot,
-    TxState,
     Uncommit,
     WithdrawRewards,
     WithdrawStake,
+)
+from gpn_desktop.ports.chain import (
+    ChainDown,
+    ChainUp,
+    ConsumerChanged,
+    Extended,
+    Finalized,
+    LatestProof,
+    NewHead,
+    Reorged,
+    RewardsWithdrawn,
+    Settled,
+    SnapshotTaken,
+    TxState,
 )
 from tests.contract.chain.committee import BOTH, DEPOSIT, IMAGE, REWARD, STAKE, gather_committee, payout_of
 from tests.contract.chain.harness import RICH, WINDOW, Harness, Journal, Killed, Watcher
