@@ -272,7 +272,7 @@ class Writer:
         """Base fee and tip of a transaction that is sent now, in wei per gas."""
         head, tip = await asyncio.gather(rpc.header(), _tip(rpc))
         base_fee = head.base_fee if head is not None else 0
-        return base_fee + min(tip, self._fees.priority_ceiling)
+        return int(base_fee + min(tip, self._fees.priority_ceiling))
 
     async def _price(self, rpc: Rpc) -> tuple[int, int]:
         """Maximum fee and tip in wei per gas: room for the base fee to double before the block."""
