@@ -22,6 +22,7 @@ sys.path.insert(0, str(HERE / "tools"))
 from binder import render  # noqa: E402 - lies beside this script, which is no package
 
 CONTRACT = "GpnSettlement"
+CODES = (CONTRACT, "GpnRegistry")  # the second one's functions are called at the first one's address
 ARTIFACT = HERE / "artifacts" / f"{CONTRACT}.json"
 BINDINGS = HERE.parent / "gpn_desktop" / "adapters" / "chain" / "bindings.py"
 
@@ -42,7 +43,7 @@ def compiler_input() -> dict[str, Any]:
         "viaIR": profile["via_ir"],
         "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
         "metadata": {"bytecodeHash": profile["bytecode_hash"], "appendCBOR": profile["cbor_metadata"]},
-        "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
+        "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
     }
     return {"language": "Solidity", "sources": sources, "settings": settings}
 
@@ -82,14 +83,31 @@ def compile_contract(given: dict[str, Any]) -> dict[str, Any]:
     errors = [e["formattedMessage"] for e in output.get("errors", ()) if e["severity"] == "error"]
     if errors:
         raise Stale("\n".join(errors))
-    compiled = output["contracts"][f"src/{CONTRACT}.sol"][CONTRACT]
+    compiled = {name: output["contracts"][f"src/{name}.sol"][name] for name in CODES}
     return {
         "contractName": CONTRACT,
         "compiler": compiler_version(),
         "sourceHash": source_hash(given),
-        "abi": compiled["abi"],
-        "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
+        "abi": merged_abi([compiled[name]["abi"] for name in CODES]),
+        "bytecode": "0x" + compiled[CONTRACT]["evm"]["bytecode"]["object"],
+        "runtime": {name: runtime(compiled[name]["evm"]["deployedBytecode"]) for name in CODES},
     }
+
+
+def merged_abi(abis: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What can be called at the first one's address, and every event and error of all."""
+    merged = list(abis[0])
+    for item in (item for abi in abis[1:] for item in abi if item["type"] != "constructor"):
+        if item not in merged:
+            merged.append(item)
+    return sorted(merged, key=lambda item: (item["type"], item.get("name", ""), len(item.get("inputs", ()))))
+
+
+def runtime(deployed: dict[str, Any]) -> dict[str, Any]:
+    """The code on chain, and where in it each deployment has values of its own: [start, length] in bytes."""
+    places = [place for ast in deployed["immutableReferences"].values() for place in ast]
+    masked = sorted([place["start"], place["length"]] for place in places)
+    return {"code": "0x" + deployed["object"], "immutables": masked}
 
 
 def formatted(source: str) -> str:

@@ -104,6 +104,15 @@ library Committees {
         return uint8(seatWord(committee, seat) >> 48);
     }
 
+    function canProve(Committee memory committee, uint256 seat) internal pure returns (bool) {
+        return seat < committee.count && roles(committee, seat) & PROVE != 0;
+    }
+
+    /// @dev V as a bitmap of seats, when the one at `proverSeat` proves.
+    function verifiersWithout(Committee memory committee, uint256 proverSeat) internal pure returns (uint256) {
+        return committee.verifiers & ~(uint256(1) << proverSeat);
+    }
+
     /// @dev The seat of an address, or the number of seats when it has none.
     function seatOf(Committee memory committee, address who) internal pure returns (uint256 seat) {
         unchecked {
@@ -113,7 +122,7 @@ library Committees {
 
     /// @dev |V|: how many seats may verify when the one at `proverSeat` proves.
     function verifierCount(Committee memory committee, uint256 proverSeat) internal pure returns (uint256) {
-        return popcount(committee.verifiers & ~(uint256(1) << proverSeat));
+        return popcount(verifiersWithout(committee, proverSeat));
     }
 
     /// @dev The number of set bits among the lowest 32.

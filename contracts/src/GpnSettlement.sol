@@ -2,29 +2,18 @@
 pragma solidity ^0.8.28;
 
 import {Committees} from "./Committees.sol";
+import {GpnRegistry} from "./GpnRegistry.sol";
 import {Payouts} from "./Payouts.sol";
-import {Registry} from "./Registry.sol";
 import {Signatures} from "./Signatures.sol";
+import {State} from "./State.sol";
 
 /// @title Settlement of a generic proving network: votes on proofs in, rewards out.
 /// @notice A settlement is kept as one hash for the window and pays when it is finalized. Its records travel in
 /// the Settled event and come back as calldata; extensions and challengers are kept beside them, so whoever
 /// extends never invalidates what somebody else has prepared.
+/// Whatever has no function here, registration, committees, faults and views, is GpnRegistry's, at this address.
 contract GpnSettlement is Payouts, Signatures {
-    using Committees for Committees.Snapshot;
     using Committees for Committees.Committee;
-
-    // Lowest byte of a batch's slot; the rest is the preimage's hash.
-    uint256 private constant USED = 1;
-    uint256 private constant OPEN = 2;
-    uint256 private constant EXTENDED = 4;
-    uint256 private constant CHALLENGED = 8;
-
-    struct Challenger {
-        bytes32 voteDigest;
-        uint32 counted;
-        uint8 seat;
-    }
 
     /// @dev What a settling call carries from entry to entry.
     struct Work {
@@ -46,11 +35,40 @@ contract GpnSettlement is Payouts, Signatures {
         RequestData request;
     }
 
-    mapping(bytes32 key => uint256) private _batches;
-    mapping(bytes32 key => mapping(uint256 group => uint256)) private _extensions; // 8 seat bitmaps to a slot
-    mapping(bytes32 key => mapping(uint256 index => Challenger)) private _challengers;
+    /// @notice The code of everything that is not settling. It is called here, and runs upon this storage.
+    address public immutable registry;
+    bytes32 private immutable _separator;
+    uint256 private immutable _chainId;
 
-    constructor(Params memory p) Registry(p) {}
+    constructor(Params memory p) State(p) {
+        registry = address(new GpnRegistry(p));
+        _chainId = block.chainid;
+        _separator = super.DOMAIN_SEPARATOR();
+    }
+
+    /// @inheritdoc Signatures
+    function DOMAIN_SEPARATOR() public view override returns (bytes32) {
+        return block.chainid == _chainId ? _separator : super.DOMAIN_SEPARATOR();
+    }
+
+    /// @dev Money comes with a call that says whose it is.
+    receive() external payable {
+        revert PlainTransfer();
+    }
+
+    /// @dev What this contract has no function for is the registry's: one address, one storage, two codes,
+    /// since one code of both would be larger than a chain takes.
+    fallback() external payable {
+        address code = registry;
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, 0, calldatasize())
+            let done := delegatecall(gas(), code, m, calldatasize(), 0, 0)
+            returndatacopy(m, 0, returndatasize())
+            if iszero(done) { revert(m, returndatasize()) }
+            return(m, returndatasize())
+        }
+    }
 
     // -------------------------------------------------------------------------------------------- settling
 
@@ -66,8 +84,7 @@ contract GpnSettlement is Payouts, Signatures {
             if (reason == 0) {
                 (uint256 counted, bool good) =
                     _checkVotes(item.voteDigest, e.votes, w.committee.seats, w.committee.count);
-                uint256 verifiers = w.committee.verifiers & ~(uint256(1) << item.proverSeat);
-                if (!good || counted & ~verifiers != 0) reason = BadVotes.selector;
+                if (!good || counted & ~w.committee.verifiersWithout(item.proverSeat) != 0) reason = BadVotes.selector;
                 else reason = _accept(w, item, counted);
             }
             if (reason != 0) _skip(w, i, reason);
@@ -141,11 +158,11 @@ contract GpnSettlement is Payouts, Signatures {
         bytes calldata votes
     ) external {
         Record memory r = _record(_openBatch(key, batch), index);
-        Committees.Committee memory k = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
-        if (proverSeat == r.proverSeat || !_canProve(k, proverSeat)) revert BadProver();
+        Committees.Committee memory k = _committee(r.consumer, r.snapshotId);
+        if (proverSeat == r.proverSeat || !k.canProve(proverSeat)) revert BadProver();
         address challenger = k.member(proverSeat);
         bytes32 digest =
-            _validVoteDigest(DOMAIN_SEPARATOR(), r.requestId, challenger, proofHash, attempt);
+            _voteDigest(DOMAIN_SEPARATOR(), r.requestId, challenger, proofHash, attempt, true);
         uint256 counted = _votesFor(r, digest, proverSeat, votes);
         Challenger storage stored = _challengers[key][index];
         if (stored.voteDigest == digest) {
@@ -170,19 +187,6 @@ contract GpnSettlement is Payouts, Signatures {
             _batches[keys[i]] = USED;
         }
         _flushPayout(p);
-    }
-
-    // ----------------------------------------------------------------------------------------------- views
-
-    /// @notice The key of a caller's batch.
-    function keyOf(address submitter, bytes32 slot) public pure returns (bytes32) {
-        return keccak256(abi.encode(submitter, slot));
-    }
-
-    /// @notice Whether a batch waits under the key, and whether votes or challengers were added to it.
-    function batchState(bytes32 key) external view returns (bool isOpen, bool extended, bool challenged) {
-        uint256 state = _batches[key];
-        return (state & OPEN != 0, state & EXTENDED != 0, state & CHALLENGED != 0);
     }
 
     // ----------------------------------------------------------------------------------- settling, internal
@@ -211,18 +215,18 @@ contract GpnSettlement is Payouts, Signatures {
         RequestData memory r = e.request;
         Committees.Committee memory k = w.committee;
         if (k.consumer != r.consumer || k.id != r.snapshotId) {
-            k = w.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+            k = w.committee = _committee(r.consumer, r.snapshotId);
         }
         uint256 seat = e.proverSeat;
         item.request = r;
         item.proverSeat = seat;
         item.proofHash = e.proofHash;
         item.requestId = _requestDigest(w.domain, r);
-        if (!_canProve(k, seat)) {
+        if (!k.canProve(seat)) {
             item.voteDigest = 0;
             return k.count == 0 ? UnknownSnapshot.selector : BadProver.selector;
         }
-        item.voteDigest = _validVoteDigest(w.domain, item.requestId, k.member(seat), item.proofHash, e.attempt);
+        item.voteDigest = _voteDigest(w.domain, item.requestId, k.member(seat), item.proofHash, e.attempt, true);
         reason = _judge(k, r, seat);
         if (reason == 0 && _recover(item.requestId, e.consumerR, e.consumerVS) != r.consumer) {
             reason = BadConsumerSignature.selector;
@@ -246,10 +250,6 @@ contract GpnSettlement is Payouts, Signatures {
             if (r.quorum <= verifiers / 2 || r.quorum > verifiers) return QuorumOutOfRange.selector;
             return 0;
         }
-    }
-
-    function _canProve(Committees.Committee memory k, uint256 seat) private pure returns (bool) {
-        return seat < k.count && k.roles(seat) & Committees.PROVE != 0;
     }
 
     /// @dev Debits the consumer, uses the nonce up and writes the record; every check comes before any effect.
@@ -314,7 +314,7 @@ contract GpnSettlement is Payouts, Signatures {
         assembly ("memory-safe") {
             mstore(records, size)
         }
-        bytes32 key = keyOf(msg.sender, slot);
+        bytes32 key = _keyOf(msg.sender, slot);
         if (_batches[key] & OPEN != 0) {
             if (old.records.length == 0) revert BatchOpen();
             Payout memory p;
@@ -329,33 +329,15 @@ contract GpnSettlement is Payouts, Signatures {
 
     // ------------------------------------------------------------------------------------- window, internal
 
-    /// @dev The preimage's hash with its lowest byte free for the state.
-    function _hash(uint64 finalizeAt, bytes memory records) private pure returns (uint256) {
-        return uint256(keccak256(abi.encodePacked(finalizeAt, records))) & ~uint256(0xff);
-    }
-
-    function _match(bytes32 key, Batch calldata given) private view returns (uint256 state, bytes memory records) {
-        state = _batches[key];
-        records = given.records;
-        if (state & OPEN == 0 || state & ~uint256(0xff) != _hash(given.finalizeAt, records)) {
-            revert BatchMismatch();
-        }
-    }
-
-    function _openBatch(bytes32 key, Batch calldata given) private view returns (bytes memory records) {
-        (, records) = _match(key, given);
-        if (block.timestamp >= given.finalizeAt) revert WindowClosed();
-    }
-
     function _votesFor(Record memory r, bytes32 digest, uint256 proverSeat, bytes calldata votes)
         private
         view
         returns (uint256 counted)
     {
-        Committees.Committee memory k = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+        Committees.Committee memory k = _committee(r.consumer, r.snapshotId);
         bool good;
         (counted, good) = _checkVotes(digest, votes, k.seats, k.count);
-        if (!good || counted & ~(k.verifiers & ~(uint256(1) << proverSeat)) != 0) revert BadVotes();
+        if (!good || counted & ~k.verifiersWithout(proverSeat) != 0) revert BadVotes();
     }
 
     // ------------------------------------------------------------------------------------- paying, internal
@@ -367,15 +349,17 @@ contract GpnSettlement is Payouts, Signatures {
         uint256 burnedBefore = p.burned;
         uint256 count = records.length / RECORD;
         uint256 extra;
+        uint256 forfeits;
         Record memory r;
         for (uint256 i; i < count; ++i) {
             _read(r, records, i);
             if (state & EXTENDED != 0) {
-                if (i & 7 == 0) {
-                    extra = _extensions[key][i >> 3];
-                    if (extra != 0) delete _extensions[key][i >> 3];
-                }
+                if (i & 7 == 0) extra = _taken(_extensions[key], i >> 3);
                 r.counted |= (extra >> ((i & 7) << 5)) & type(uint32).max;
+            }
+            if (state & FORFEITED != 0) {
+                if (i & 7 == 0) forfeits = _taken(_forfeits[key], i >> 3);
+                r.forfeited = (forfeits >> ((i & 7) << 5)) & type(uint32).max;
             }
             if (state & CHALLENGED != 0) {
                 Challenger memory c = _challengers[key][i];
@@ -387,5 +371,11 @@ contract GpnSettlement is Payouts, Signatures {
             _payRecord(p, r);
         }
         emit Finalized(key, uint64(p.burned - burnedBefore));
+    }
+
+    /// @dev Eight bitmaps, which are needed no more.
+    function _taken(mapping(uint256 => uint256) storage bitmaps, uint256 group) private returns (uint256 eight) {
+        eight = bitmaps[group];
+        if (eight != 0) delete bitmaps[group];
     }
 }

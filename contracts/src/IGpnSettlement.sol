@@ -81,6 +81,7 @@ interface IGpnSettlement {
         uint96 stake;
         uint64 unbondAt;
         uint16 commitments;
+        bool slashed;
     }
 
     /// @notice A member of a snapshot. Roles: 1 prove, 2 verify. Weight: clamp(stake / minStake, 1, 16).
@@ -104,6 +105,41 @@ interface IGpnSettlement {
         uint8 roles;
         uint64 expiresAt;
         bool eligible;
+    }
+
+    /// @notice A verifier's signed opinion on a proof: the vote by itself (batch is empty), or entry `index` of
+    /// the vote digests under one BatchVote signature. The signature is in EIP-2098 form.
+    struct Opinion {
+        uint8 attempt;
+        bytes32 r;
+        bytes32 vs;
+        bytes32[] batch;
+        uint256 index;
+    }
+
+    /// @notice What a prover signed when it announced a proof; size in bytes, the signature in EIP-2098 form.
+    struct Announced {
+        uint8 attempt;
+        bytes32 proofHash;
+        uint64 size;
+        bytes32 seed;
+        bytes32 r;
+        bytes32 vs;
+    }
+
+    /// @notice A proof and the votes against it, packed like an entry's; more than two thirds of V are needed.
+    struct Refuted {
+        uint8 proverSeat;
+        uint8 attempt;
+        bytes32 proofHash;
+        bytes votes;
+    }
+
+    /// @notice A request with its consumer's signature in EIP-2098 form.
+    struct SignedRequest {
+        RequestData request;
+        bytes32 r;
+        bytes32 vs;
     }
 
     event ConsumerRegistered(address indexed consumer, string image, bytes32 digest);
@@ -145,9 +181,28 @@ interface IGpnSettlement {
         uint32 counted
     );
     event Finalized(bytes32 indexed key, uint64 burnedGwei);
+    /// @notice What a payout would have given to a slashed member, burned instead.
+    event RewardForfeited(uint32 indexed memberId, uint64 amountGwei);
     event RewardsWithdrawn(uint32 indexed memberId, address indexed payout, uint256 amount);
 
+    /// @notice An operator lost its stake: `burned` of it is gone, `share` went to the reporter; both in wei.
+    event ProverSlashed(
+        address indexed prover, uint32 indexed memberId, address indexed reporter, uint96 burned, uint96 share
+    );
+    event ConsumerSlashed(
+        address indexed consumer, address indexed reporter, uint64 nonce, uint64 burnedGwei, uint64 shareGwei
+    );
+    /// @notice A member lost its seat with a consumer, and cannot commit to the same image before `until`.
+    event SuspensionBegun(
+        address indexed consumer, address indexed member, uint64 until, bytes32 requestId
+    );
+    /// @notice The verifier on `seat` gets no fee for record `index`.
+    event FeeForfeited(bytes32 indexed key, uint256 index, uint8 seat);
+
     error BadParams();
+    /// @notice Money was sent to the registry's own address instead of the settlement's.
+    error NotHere();
+    error PlainTransfer();
     error NotWholeGwei();
     error AmountTooLarge();
     error AlreadyRegistered();
@@ -181,6 +236,13 @@ interface IGpnSettlement {
     error NothingSettled(bytes4 reason);
     error WeakerChallenger();
     error NothingToWithdraw();
+
+    error BadEvidence();
+    error NotRefuted();
+    error AlreadyPunished();
+    error MemberSlashed();
+    error NotSlashed();
+    error MemberSuspended();
 
     error UnknownSnapshot();
     error SnapshotNotInForce();

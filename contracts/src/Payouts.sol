@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Batches} from "./Batches.sol";
 import {Committees} from "./Committees.sol";
-import {Registry} from "./Registry.sol";
 
 /// @title How a settled record's reward is shared out, and how members get it.
-abstract contract Payouts is Registry {
+abstract contract Payouts is Batches {
     using Committees for Committees.Snapshot;
     using Committees for Committees.Committee;
 
-    uint256 internal constant RECORD = 128;
-
-    /// @dev A stored record, unpacked.
-    struct Record {
-        bytes32 requestId;
-        bytes32 voteDigest;
-        address consumer;
-        uint256 rewardGwei;
-        uint256 counted;
-        uint64 snapshotId;
-        uint256 tippedSeatPlus1;
-        uint256 quorum;
-        uint256 proverSeat;
-    }
+    /// @dev The flags of all four members of a lane's slot.
+    uint256 private constant ALL_SLASHED = SLASHED | (SLASHED << 64) | (SLASHED << 128) | (SLASHED << 192);
 
     /// @dev Fees gathered by seat of one committee before they are written; `mask` are the seats of `perSeat`.
     struct Payout {
@@ -33,64 +21,28 @@ abstract contract Payouts is Registry {
         uint256 burned;
     }
 
-    /// @dev Four gwei balances to a slot, by member id. Id 0 is nobody, and holds what was burned.
-    mapping(uint256 lane => uint256) private _lanes;
-
     /// @notice Send members' rewards to their payout addresses. Anyone may.
     function withdrawRewards(uint32[] calldata memberIds) external {
         for (uint256 i; i < memberIds.length; ++i) {
             uint32 id = memberIds[i];
-            uint256 amount = rewards(id);
+            uint256 amount = _rewardOf(id);
             if (id == 0 || amount == 0) revert NothingToWithdraw();
             _lanes[id >> 2] -= amount << ((id & 3) << 6);
-            address payout = _payoutOf(id);
+            address payout = _provers[_members[id]].payout;
             emit RewardsWithdrawn(id, payout, amount * GWEI);
             _send(payout, amount * GWEI);
         }
     }
 
-    /// @notice What a member can withdraw, in gwei.
-    function rewards(uint32 memberId) public view returns (uint64) {
-        return uint64(_lanes[memberId >> 2] >> ((memberId & 3) << 6));
-    }
-
-    /// @notice What was burned so far, in gwei. It stays here and nobody can take it.
-    function burned() external view returns (uint64) {
-        return rewards(0);
-    }
-
-    function _record(bytes memory records, uint256 index) internal pure returns (Record memory r) {
-        if (index >= records.length / RECORD) revert BadIndex();
-        _read(r, records, index);
-    }
-
-    /// @dev Unpacks a record that exists into `r`.
-    function _read(Record memory r, bytes memory records, uint256 index) internal pure {
-        uint256 high;
-        uint256 low;
-        assembly ("memory-safe") {
-            let p := add(add(records, 32), shl(7, index))
-            mcopy(r, p, 64)
-            high := mload(add(p, 64))
-            low := mload(add(p, 96))
-        }
-        r.consumer = address(uint160(high >> 96));
-        r.rewardGwei = (high >> 32) & type(uint64).max;
-        r.counted = high & type(uint32).max;
-        r.snapshotId = uint64(low >> 192);
-        r.tippedSeatPlus1 = (low >> 16) & 0xff;
-        r.quorum = (low >> 8) & 0xff;
-        r.proverSeat = low & 0xff;
-    }
-
     function _payRecord(Payout memory p, Record memory r) internal {
         if (p.committee.consumer != r.consumer || p.committee.id != r.snapshotId) {
             _flushSeats(p);
-            p.committee = _snapshots[r.consumer][r.snapshotId].load(r.consumer, r.snapshotId);
+            p.committee = _committee(r.consumer, r.snapshotId);
         }
-        if (r.counted != p.mask) {
+        uint256 paid = r.counted & ~r.forfeited;
+        if (paid != p.mask) {
             _spread(p);
-            p.mask = r.counted;
+            p.mask = paid;
         }
         // Nothing here leaves 256 bits: rewards have 64, shares add up to one, and 60 % covers the tip.
         unchecked {
@@ -105,6 +57,7 @@ abstract contract Payouts is Registry {
                 p.burned += fee * left + bonus;
                 proverShare -= bonus;
             }
+            if (paid != r.counted) p.burned += fee * Committees.popcount(r.counted & r.forfeited);
             if (r.tippedSeatPlus1 != 0 && r.tippedSeatPlus1 - 1 != r.proverSeat) {
                 p.seats[r.tippedSeatPlus1 - 1] += TIP_GWEI;
                 proverShare -= TIP_GWEI;
@@ -129,7 +82,7 @@ abstract contract Payouts is Registry {
         p.perSeat = 0;
     }
 
-    /// @dev Writes the sums of one committee, lane by lane. No lane overflows: see Registry._wholeGwei.
+    /// @dev Writes the sums of one committee, lane by lane. No lane overflows: see Consumers._wholeGwei.
     function _flushSeats(Payout memory p) private {
         Committees.Committee memory k = p.committee;
         uint256[32] memory seats = p.seats;
@@ -152,15 +105,35 @@ abstract contract Payouts is Registry {
                 }
                 if (amount == 0) continue;
                 if (id >> 2 != lane) {
-                    if (sum != 0) _lanes[lane] += sum;
+                    _credit(p, lane, sum);
                     lane = id >> 2;
                     sum = 0;
                 }
                 sum += amount << ((id & 3) << 6);
             }
-            if (sum != 0) _lanes[lane] += sum;
+            _credit(p, lane, sum);
         }
         (p.mask, p.perSeat) = (0, 0);
+    }
+
+    /// @dev Adds up to four members' sums to their lanes; what belongs to a slashed one is burned instead.
+    function _credit(Payout memory p, uint256 lane, uint256 sum) private {
+        if (sum == 0) return;
+        uint256 word = _lanes[lane];
+        uint256 flags = word & ALL_SLASHED;
+        unchecked {
+            if (flags != 0) {
+                for (uint256 i; i < 4; ++i) {
+                    if ((flags >> (i << 6)) & SLASHED == 0) continue;
+                    uint256 lost = uint64(sum >> (i << 6));
+                    if (lost == 0) continue;
+                    sum -= lost << (i << 6);
+                    p.burned += lost;
+                    emit RewardForfeited(uint32((lane << 2) + i), uint64(lost));
+                }
+            }
+            _lanes[lane] = word + sum;
+        }
     }
 
     function _flushPayout(Payout memory p) internal {

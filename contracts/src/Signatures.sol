@@ -15,44 +15,14 @@ abstract contract Signatures {
     bytes32 internal constant VOTE_TYPE =
         keccak256("Vote(bytes32 requestId,address prover,bytes32 proofHash,uint8 attempt,bool valid)");
     bytes32 internal constant BATCH_VOTE_TYPE = keccak256("BatchVote(bytes32[] votes)");
+    bytes32 internal constant ANNOUNCEMENT_TYPE = keccak256(
+        "Announcement(bytes32 requestId,address prover,uint8 attempt,bytes32 proofHash,uint64 size,bytes32 seed)"
+    );
     uint256 internal constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
-    bytes32 private immutable _separator;
-    uint256 private immutable _chainId;
-
-    constructor() {
-        _chainId = block.chainid;
-        _separator = _domain();
-    }
-
     /// @notice The domain of every signature; follows the chain id if the chain splits.
-    function DOMAIN_SEPARATOR() public view returns (bytes32) {
-        return block.chainid == _chainId ? _separator : _domain();
-    }
-
-    function _domain() private view returns (bytes32) {
+    function DOMAIN_SEPARATOR() public view virtual returns (bytes32) {
         return keccak256(abi.encode(DOMAIN_TYPE, keccak256("GPN"), keccak256("1"), block.chainid, address(this)));
-    }
-
-    /// @notice The request id: the digest that the consumer signs.
-    function requestDigest(IGpnSettlement.RequestData calldata request) external view returns (bytes32) {
-        return _requestDigest(DOMAIN_SEPARATOR(), request);
-    }
-
-    /// @notice The digest that a verifier signs.
-    function voteDigest(bytes32 requestId, address prover, bytes32 proofHash, uint8 attempt, bool valid)
-        external
-        view
-        returns (bytes32)
-    {
-        return _typed(
-            DOMAIN_SEPARATOR(), keccak256(abi.encode(VOTE_TYPE, requestId, prover, proofHash, attempt, valid))
-        );
-    }
-
-    /// @notice The digest under one signature for an ordered list of votes.
-    function batchVoteDigest(bytes32[] memory votes) external view returns (bytes32) {
-        return _batchVoteDigest(DOMAIN_SEPARATOR(), votes);
     }
 
     function _requestDigest(bytes32 domain, IGpnSettlement.RequestData memory request)
@@ -72,12 +42,13 @@ abstract contract Signatures {
         return _typed(domain, structHash);
     }
 
-    function _validVoteDigest(
+    function _voteDigest(
         bytes32 domain,
         bytes32 requestId,
         address prover,
         bytes32 proofHash,
-        uint8 attempt
+        uint8 attempt,
+        bool valid
     ) internal pure returns (bytes32) {
         bytes32 kind = VOTE_TYPE;
         bytes32 structHash;
@@ -88,7 +59,7 @@ abstract contract Signatures {
             mstore(add(free, 64), prover)
             mstore(add(free, 96), proofHash)
             mstore(add(free, 128), attempt)
-            mstore(add(free, 160), 1)
+            mstore(add(free, 160), valid)
             structHash := keccak256(free, 192)
         }
         return _typed(domain, structHash);

@@ -39,21 +39,4 @@ abstract contract Terms is IGpnSettlement {
         INCLUSION_BPS = p.inclusionBps;
         VERIFIER_BPS = p.verifierBps;
     }
-
-    /// @notice The deployment's parameters.
-    function params() external view returns (Params memory) {
-        return Params({
-            window: WINDOW,
-            settleGrace: SETTLE_GRACE,
-            maxLifetime: MAX_LIFETIME,
-            unbond: UNBOND,
-            settleDelay: SETTLE_DELAY,
-            minStake: MIN_STAKE,
-            minRewardGwei: MIN_REWARD_GWEI,
-            tipGwei: TIP_GWEI,
-            proverBps: PROVER_BPS,
-            inclusionBps: INCLUSION_BPS,
-            verifierBps: VERIFIER_BPS
-        });
-    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {GpnRegistry} from "../src/GpnRegistry.sol";
 import {GpnSettlement} from "../src/GpnSettlement.sol";
 import {IGpnSettlement} from "../src/IGpnSettlement.sol";
 
@@ -47,16 +48,23 @@ abstract contract Base {
     uint8 internal constant BOTH = 3;
 
     GpnSettlement internal gpn;
+    /// The same contract, by the functions that it leaves to its registry.
+    GpnRegistry internal reg;
     address internal consumer;
     uint64 internal nextNonce;
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
-        gpn = new GpnSettlement(defaults());
+        deploy(defaults());
         consumer = vm.addr(CONSUMER_KEY);
         vm.deal(consumer, 100 ether);
         vm.prank(consumer);
-        gpn.registerConsumer{value: 10 ether}("example/image:1", DIGEST);
+        reg.registerConsumer{value: 10 ether}("example/image:1", DIGEST);
+    }
+
+    function deploy(IGpnSettlement.Params memory p) internal {
+        gpn = new GpnSettlement(p);
+        reg = GpnRegistry(address(gpn));
     }
 
     function defaults() internal pure returns (IGpnSettlement.Params memory) {
@@ -88,12 +96,12 @@ abstract contract Base {
     function enlist(uint256 i, uint256 stake) internal {
         vm.deal(operator(i), operator(i).balance + stake);
         vm.prank(operator(i));
-        gpn.registerProver{value: stake}(payoutOf(i));
+        reg.registerProver{value: stake}(payoutOf(i));
     }
 
     function join(uint256 i, uint8 roles) internal {
         vm.prank(operator(i));
-        gpn.commit(consumer, DIGEST, roles);
+        reg.commit(consumer, DIGEST, roles);
     }
 
     function formCommittee(uint256 size) internal returns (uint64) {
@@ -101,7 +109,7 @@ abstract contract Base {
             enlist(i, 1 ether);
             join(i, BOTH);
         }
-        return gpn.takeSnapshot(consumer);
+        return reg.takeSnapshot(consumer);
     }
 
     // Requests and signatures -----------------------------------------------------------------------------
@@ -112,7 +120,7 @@ abstract contract Base {
         r.rewardGwei = REWARD;
         r.deadline = uint64(block.timestamp + 1 hours);
         r.quorum = quorum;
-        r.snapshotId = gpn.consumer(consumer).snapshotId;
+        r.snapshotId = reg.consumer(consumer).snapshotId;
         r.payloadHash = keccak256("payload");
         r.detailsHash = keccak256("details");
     }
@@ -134,8 +142,8 @@ abstract contract Base {
     }
 
     function voteDigest(IGpnSettlement.Entry memory e) internal view returns (bytes32) {
-        return gpn.voteDigest(
-            gpn.requestDigest(e.request), operator(e.proverSeat), e.proofHash, e.attempt, true
+        return reg.voteDigest(
+            reg.requestDigest(e.request), operator(e.proverSeat), e.proofHash, e.attempt, true
         );
     }
 
@@ -146,7 +154,7 @@ abstract contract Base {
         returns (IGpnSettlement.Entry memory e)
     {
         e.request = r;
-        (e.consumerR, e.consumerVS) = compact(CONSUMER_KEY, gpn.requestDigest(r));
+        (e.consumerR, e.consumerVS) = compact(CONSUMER_KEY, reg.requestDigest(r));
         e.proofHash = keccak256(abi.encode("proof", r.nonce));
         e.attempt = 1;
         e.proverSeat = proverSeat;
@@ -165,7 +173,7 @@ abstract contract Base {
     function batchVoteDigest(IGpnSettlement.Entry[] memory entries) internal view returns (bytes32) {
         bytes32[] memory digests = new bytes32[](entries.length);
         for (uint256 i; i < entries.length; ++i) digests[i] = voteDigest(entries[i]);
-        return gpn.batchVoteDigest(digests);
+        return reg.batchVoteDigest(digests);
     }
 
     // Settling --------------------------------------------------------------------------------------------
@@ -196,7 +204,7 @@ abstract contract Base {
         vm.recordLogs();
         vm.prank(submitter);
         gpn.settle(slot, none(), entries);
-        return (gpn.keyOf(submitter, slot), settledBatch());
+        return (reg.keyOf(submitter, slot), settledBatch());
     }
 
     function settledBatch() internal returns (IGpnSettlement.Batch memory batch) {

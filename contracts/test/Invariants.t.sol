@@ -26,15 +26,15 @@ contract Actor is Base {
             join(i, i == 4 ? 2 : BOTH);
             operatorOf[operator(i)] = i;
         }
-        gpn.takeSnapshot(consumer);
+        reg.takeSnapshot(consumer);
     }
 
     // What should be in the contract ----------------------------------------------------------------------
 
     function owed() external view returns (uint256 total) {
-        total = uint256(gpn.consumer(consumer).balanceGwei) * 1 gwei + uint256(gpn.burned()) * 1 gwei;
+        total = uint256(reg.consumer(consumer).balanceGwei) * 1 gwei + uint256(reg.burned()) * 1 gwei;
         for (uint256 i; i < OPERATORS; ++i) {
-            total += gpn.prover(operator(i)).stake + uint256(gpn.rewards(uint32(i + 1))) * 1 gwei;
+            total += reg.prover(operator(i)).stake + uint256(reg.rewards(uint32(i + 1))) * 1 gwei;
         }
         for (uint256 i; i < keys.length; ++i) total += pending(open[keys[i]].records) * 1 gwei;
     }
@@ -54,14 +54,14 @@ contract Actor is Base {
     }
 
     function credited() internal view returns (uint256 sum) {
-        for (uint32 i; i <= OPERATORS; ++i) sum += gpn.rewards(i);
+        for (uint32 i; i <= OPERATORS; ++i) sum += reg.rewards(i);
     }
 
     // Actions ---------------------------------------------------------------------------------------------
 
     /// Votes by the operators who sit on these seats of a snapshot now, whoever they are.
     function votesOf(uint64 snapshotId, uint256 seats, bytes32 digest) internal view returns (bytes memory v) {
-        IGpnSettlement.Seat[] memory all = gpn.snapshot(consumer, snapshotId).seats;
+        IGpnSettlement.Seat[] memory all = reg.snapshot(consumer, snapshotId).seats;
         for (uint256 i; i < all.length; ++i) {
             if ((seats >> i) & 1 == 0) continue;
             (bytes32 r, bytes32 vs) = compact(OPERATOR_KEY + operatorOf[all[i].prover], digest);
@@ -70,8 +70,8 @@ contract Actor is Base {
     }
 
     function settle(uint256 seed) external {
-        uint64 snapshotId = gpn.consumer(consumer).snapshotId;
-        IGpnSettlement.Seat[] memory seats = gpn.snapshot(consumer, snapshotId).seats;
+        uint64 snapshotId = reg.consumer(consumer).snapshotId;
+        IGpnSettlement.Seat[] memory seats = reg.snapshot(consumer, snapshotId).seats;
         IGpnSettlement.Entry[] memory entries = new IGpnSettlement.Entry[](1 + seed % 10);
         for (uint256 i; i < entries.length; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
@@ -81,7 +81,7 @@ contract Actor is Base {
             entries[i] = signed(r, uint8((seed >> 40) % seats.length));
             address proving = seats[entries[i].proverSeat].prover;
             bytes32 digest =
-                gpn.voteDigest(gpn.requestDigest(r), proving, entries[i].proofHash, entries[i].attempt, true);
+                reg.voteDigest(reg.requestDigest(r), proving, entries[i].proofHash, entries[i].attempt, true);
             uint256 voters = 0x3f & ~(uint256(1) << entries[i].proverSeat) & ~((seed >> 60) & (seed >> 70));
             entries[i].votes = votesOf(snapshotId, voters, digest);
         }
@@ -94,7 +94,7 @@ contract Actor is Base {
         vm.prank(sender);
         try gpn.settle(slot, empty, entries) {
             ++settlements;
-            bytes32 key = gpn.keyOf(sender, slot);
+            bytes32 key = reg.keyOf(sender, slot);
             IGpnSettlement.Batch memory batch = settledBatch();
             keys.push(key);
             open[key] = batch;
@@ -126,10 +126,10 @@ contract Actor is Base {
         IGpnSettlement.Batch memory batch = open[key];
         uint256 index = seed % (batch.records.length / 128);
         uint64 snapshotId = uint64(uint256(word(batch.records, index * 128 + 96)) >> 192);
-        IGpnSettlement.Seat[] memory seats = gpn.snapshot(consumer, snapshotId).seats;
+        IGpnSettlement.Seat[] memory seats = reg.snapshot(consumer, snapshotId).seats;
         uint8 seat = uint8((seed >> 20) % seats.length);
         bytes32 proofHash = bytes32((seed >> 30) % 3);
-        bytes32 digest = gpn.voteDigest(word(batch.records, index * 128), seats[seat].prover, proofHash, 1, true);
+        bytes32 digest = reg.voteDigest(word(batch.records, index * 128), seats[seat].prover, proofHash, 1, true);
         bytes memory votes = votesOf(snapshotId, 0x3f & ~(uint256(1) << seat) & ~((seed >> 40) & 0x08), digest);
         try gpn.supersede(key, batch, index, seat, proofHash, 1, votes) {
             ++challenges;
@@ -162,23 +162,23 @@ contract Actor is Base {
     function comeOrGo(uint8 who, uint8 how) external {
         address o = operator(who % OPERATORS);
         vm.prank(o);
-        if (how % 4 == 0) try gpn.uncommit(consumer) {} catch {}
-        else if (how % 4 == 1) try gpn.beginUnbond() {} catch {}
-        else if (how % 4 == 2) try gpn.withdrawProver() {} catch {}
-        else try gpn.commit(consumer, DIGEST, 1 + how % 3) {} catch {}
-        try gpn.takeSnapshot(consumer) {} catch {}
+        if (how % 4 == 0) try reg.uncommit(consumer) {} catch {}
+        else if (how % 4 == 1) try reg.beginUnbond() {} catch {}
+        else if (how % 4 == 2) try reg.withdrawProver() {} catch {}
+        else try reg.commit(consumer, DIGEST, 1 + how % 3) {} catch {}
+        try reg.takeSnapshot(consumer) {} catch {}
     }
 
     function comeBack(uint8 who) external {
         uint256 i = who % OPERATORS;
         vm.deal(operator(i), 1 ether);
         vm.prank(operator(i));
-        try gpn.registerProver{value: 1 ether}(payoutOf(i)) {} catch {}
+        try reg.registerProver{value: 1 ether}(payoutOf(i)) {} catch {}
     }
 
     function deposit(uint32 amountGwei) external {
         vm.deal(address(this), uint256(amountGwei) * 1 gwei);
-        gpn.depositEth{value: uint256(amountGwei) * 1 gwei}(consumer);
+        reg.depositEth{value: uint256(amountGwei) * 1 gwei}(consumer);
     }
 }
 

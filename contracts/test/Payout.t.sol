@@ -57,35 +57,35 @@ contract PayoutTest is Base {
         uint256 fee = uint256(reward) * 2000 / 10_000 / verifiers;
         uint256 lost = fee * (verifiers - counted)
             + uint256(reward) * 2000 * (verifiers - counted) / (10_000 * verifiers);
-        eq(gpn.burned(), lost, "burned");
+        eq(reg.burned(), lost, "burned");
         uint256 sum = lost;
         for (uint32 i; i < size; ++i) {
-            uint256 got = gpn.rewards(i + 1);
+            uint256 got = reg.rewards(i + 1);
             if (i == 0) eq(got, reward - lost - fee * counted, "prover");
             else eq(got, (set >> i) & 1 == 1 ? fee : 0, "verifier");
             sum += got;
         }
         eq(sum, reward, "sum");
-        check(gpn.rewards(1) >= uint256(reward) * 6 / 10, "60 % at least");
+        check(reg.rewards(1) >= uint256(reward) * 6 / 10, "60 % at least");
     }
 
     function test_dust_goes_to_the_prover() public {
         formCommittee(4);
         pay(1009, 4, 0x0e, 2);
-        eq(gpn.rewards(2), 67, "1009 / 5 / 3 = 67.27");
-        eq(gpn.rewards(1), 1009 - 3 * 67, "the prover");
-        eq(gpn.burned(), 0, "burned");
+        eq(reg.rewards(2), 67, "1009 / 5 / 3 = 67.27");
+        eq(reg.rewards(1), 1009 - 3 * 67, "the prover");
+        eq(reg.burned(), 0, "burned");
     }
 
     function test_withdrawal_goes_to_the_payout_address() public {
         formCommittee(3);
         pay(REWARD, 3, 0x06, 2);
-        uint256 amount = uint256(gpn.rewards(1)) * 1 gwei;
+        uint256 amount = uint256(reg.rewards(1)) * 1 gwei;
         vm.prank(payoutOf(0));
-        gpn.setPayout(operator(0), payoutOf(50));
+        reg.setPayout(operator(0), payoutOf(50));
         withdraw(1);
         eq(payoutOf(50).balance, amount, "paid to the wei");
-        eq(gpn.rewards(1), 0, "nothing left");
+        eq(reg.rewards(1), 0, "nothing left");
         vm.expectRevert(IGpnSettlement.NothingToWithdraw.selector);
         gpn.withdrawRewards(ids(1));
     }
@@ -93,7 +93,7 @@ contract PayoutTest is Base {
     function test_nobody_withdraws_what_was_burned() public {
         formCommittee(4);
         pay(REWARD, 4, 0x06, 2);
-        check(gpn.burned() != 0, "something was burned");
+        check(reg.burned() != 0, "something was burned");
         vm.expectRevert(IGpnSettlement.NothingToWithdraw.selector);
         gpn.withdrawRewards(ids(0));
         vm.expectRevert(IGpnSettlement.NothingToWithdraw.selector);
@@ -104,27 +104,27 @@ contract PayoutTest is Base {
         formCommittee(3);
         Greedy greedy = new Greedy(gpn, 1);
         vm.prank(payoutOf(0));
-        gpn.setPayout(operator(0), address(greedy));
+        reg.setPayout(operator(0), address(greedy));
         pay(REWARD, 3, 0x06, 2);
-        uint256 amount = uint256(gpn.rewards(1)) * 1 gwei;
+        uint256 amount = uint256(reg.rewards(1)) * 1 gwei;
         withdraw(1);
         eq(greedy.tries(), 1, "it tried");
         check(!greedy.gotMore(), "in vain");
         eq(address(greedy).balance, amount, "paid once");
-        check(gpn.rewards(2) != 0, "the others' rewards are untouched");
+        check(reg.rewards(2) != 0, "the others' rewards are untouched");
     }
 
     function test_a_payout_that_refuses_harms_only_itself() public {
         formCommittee(3);
         address refusing = address(new Refusing());
         vm.prank(payoutOf(0));
-        gpn.setPayout(operator(0), refusing);
+        reg.setPayout(operator(0), refusing);
         pay(REWARD, 3, 0x06, 2);
         vm.expectRevert(IGpnSettlement.PaymentFailed.selector);
         gpn.withdrawRewards(ids(1));
         withdraw(2);
         vm.prank(refusing);
-        gpn.setPayout(operator(0), payoutOf(0));
+        reg.setPayout(operator(0), payoutOf(0));
         withdraw(1);
         check(payoutOf(0).balance != 0, "paid after all");
     }
@@ -144,8 +144,8 @@ contract PayoutTest is Base {
         vm.warp(b.finalizeAt);
         finalizeOne(key, b);
         uint256 fee = uint256(REWARD) * 2000 / 10_000 / 3;
-        eq(gpn.rewards(4), fee + 500, "fee and tip");
-        eq(gpn.rewards(1), REWARD - 3 * fee - 500, "the prover pays it");
+        eq(reg.rewards(4), fee + 500, "fee and tip");
+        eq(reg.rewards(1), REWARD - 3 * fee - 500, "the prover pays it");
     }
 
     /// Provers of several committees and consumers in one call are each paid from their own snapshot.
@@ -153,9 +153,9 @@ contract PayoutTest is Base {
         formCommittee(4);
         IGpnSettlement.Entry memory a = entry(request(2), 0, 0x0e);
         vm.prank(operator(0));
-        gpn.uncommit(consumer); // seat 0 is now operator 3
+        reg.uncommit(consumer); // seat 0 is now operator 3
         IGpnSettlement.Entry memory b = signed(request(2), 1);
-        bytes32 digest = gpn.voteDigest(gpn.requestDigest(b.request), operator(1), b.proofHash, b.attempt, true);
+        bytes32 digest = reg.voteDigest(reg.requestDigest(b.request), operator(1), b.proofHash, b.attempt, true);
         (bytes32 r0, bytes32 vs0) = compact(OPERATOR_KEY + 3, digest);
         (bytes32 r2, bytes32 vs2) = compact(OPERATOR_KEY + 2, digest);
         b.votes = abi.encodePacked(uint8(0), r0, vs0, uint8(2), r2, vs2);
@@ -165,9 +165,9 @@ contract PayoutTest is Base {
         finalizeOne(key, batch);
         uint256 third = uint256(REWARD) * 2000 / 10_000 / 3;
         uint256 half = uint256(REWARD) * 2000 / 10_000 / 2;
-        eq(gpn.rewards(1), REWARD - 3 * third, "prover of the first");
-        eq(gpn.rewards(2), third + REWARD - 2 * half, "prover of the second");
-        eq(gpn.rewards(3), third + half, "voted on both");
-        eq(gpn.rewards(4), third + half, "voted on both, from two seats");
+        eq(reg.rewards(1), REWARD - 3 * third, "prover of the first");
+        eq(reg.rewards(2), third + REWARD - 2 * half, "prover of the second");
+        eq(reg.rewards(3), third + half, "voted on both");
+        eq(reg.rewards(4), third + half, "voted on both, from two seats");
     }
 }

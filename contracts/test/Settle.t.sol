@@ -18,16 +18,16 @@ contract SettleTest is Base {
 
     function test_settles_and_debits() public {
         settleBy(operator(0), "a", one(good()));
-        IGpnSettlement.ConsumerView memory c = gpn.consumer(consumer);
+        IGpnSettlement.ConsumerView memory c = reg.consumer(consumer);
         eq(c.balanceGwei, 10 ether / 1 gwei - REWARD, "balance");
         eq(c.nonceBase, 1, "nonce base moved past the used nonce");
-        (bool open,,) = gpn.batchState(gpn.keyOf(operator(0), "a"));
+        (bool open,,) = reg.batchState(reg.keyOf(operator(0), "a"));
         check(open, "batch is open");
     }
 
     function test_latest_proof_is_told() public {
         IGpnSettlement.Entry memory e = good();
-        bytes32 requestId = gpn.requestDigest(e.request);
+        bytes32 requestId = reg.requestDigest(e.request);
         vm.recordLogs();
         vm.prank(operator(0));
         gpn.settle("a", none(), one(e));
@@ -85,7 +85,7 @@ contract SettleTest is Base {
 
     function test_high_s_of_the_consumer() public {
         IGpnSettlement.Entry memory e = good();
-        (e.consumerR, e.consumerVS) = twin(CONSUMER_KEY, gpn.requestDigest(e.request));
+        (e.consumerR, e.consumerVS) = twin(CONSUMER_KEY, reg.requestDigest(e.request));
         refused(operator(0), e, IGpnSettlement.BadConsumerSignature.selector);
     }
 
@@ -98,7 +98,7 @@ contract SettleTest is Base {
     function test_smallest_high_s_is_no_signature() public {
         IGpnSettlement.Entry memory e = good();
         e.consumerVS = bytes32(uint256(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A1));
-        bytes32 digest = gpn.requestDigest(e.request);
+        bytes32 digest = reg.requestDigest(e.request);
         address accepted = ecrecover(digest, 27, e.consumerR, e.consumerVS);
         check(accepted != address(0), "the precompile takes it");
         e.request.consumer = accepted;
@@ -129,19 +129,19 @@ contract SettleTest is Base {
     function test_signatures_of_another_deployment() public {
         IGpnSettlement.Entry memory e = good();
         GpnSettlement first = gpn;
-        gpn = new GpnSettlement(defaults());
+        deploy(defaults());
         vm.prank(consumer);
-        gpn.registerConsumer{value: 1 ether}("example/image:1", DIGEST);
+        reg.registerConsumer{value: 1 ether}("example/image:1", DIGEST);
         formCommittee(5);
         check(address(first) != address(gpn), "another contract");
         refused(operator(0), e, IGpnSettlement.BadConsumerSignature.selector);
-        (e.consumerR, e.consumerVS) = compact(CONSUMER_KEY, gpn.requestDigest(e.request));
+        (e.consumerR, e.consumerVS) = compact(CONSUMER_KEY, reg.requestDigest(e.request));
         refused(operator(0), e, IGpnSettlement.BadVotes.selector);
     }
 
     function test_invalid_votes_are_not_valid_votes() public {
         IGpnSettlement.Entry memory e = good();
-        bytes32 no = gpn.voteDigest(gpn.requestDigest(e.request), operator(0), e.proofHash, e.attempt, false);
+        bytes32 no = reg.voteDigest(reg.requestDigest(e.request), operator(0), e.proofHash, e.attempt, false);
         e.votes = packedVotes(0x0e, no);
         refused(operator(0), e, IGpnSettlement.BadVotes.selector);
     }
@@ -171,7 +171,7 @@ contract SettleTest is Base {
     function test_votes_need_the_verify_role_and_proofs_the_prove_role() public {
         join(1, 1);
         join(2, 2);
-        gpn.takeSnapshot(consumer);
+        reg.takeSnapshot(consumer);
         refused(operator(0), entry(request(3), 0, 0x0e), IGpnSettlement.BadVotes.selector);
         refused(operator(2), entry(request(3), 2, 0x19), IGpnSettlement.BadProver.selector);
         refused(operator(0), entry(request(3), 9, 0x0e), IGpnSettlement.BadProver.selector);
@@ -210,7 +210,7 @@ contract SettleTest is Base {
         r.nonce = 127;
         settleBy(operator(0), "a", one(entry(r, 0, 0x0e)));
         refused(operator(0), entry(r, 0, 0x0e), IGpnSettlement.NonceUsed.selector);
-        eq(gpn.consumer(consumer).nonceWindow, uint256(1) << 127, "window");
+        eq(reg.consumer(consumer).nonceWindow, uint256(1) << 127, "window");
     }
 
     function test_deadlines() public {
@@ -240,11 +240,11 @@ contract SettleTest is Base {
         IGpnSettlement.RequestData memory r = request(3);
         r.rewardGwei = type(uint64).max;
         refused(operator(0), entry(r, 0, 0x0e), IGpnSettlement.InsufficientBalance.selector);
-        r.rewardGwei = gpn.consumer(consumer).balanceGwei + 1;
+        r.rewardGwei = reg.consumer(consumer).balanceGwei + 1;
         refused(operator(0), entry(r, 0, 0x0e), IGpnSettlement.InsufficientBalance.selector);
         r.rewardGwei -= 1;
         settleBy(operator(0), "a", one(entry(r, 0, 0x0e)));
-        eq(gpn.consumer(consumer).balanceGwei, 0, "all spent");
+        eq(reg.consumer(consumer).balanceGwei, 0, "all spent");
     }
 
     /// 10^30 wei in gwei does not fit the field: the decoder throws such a call out as a whole.
@@ -275,15 +275,15 @@ contract SettleTest is Base {
     function test_snapshot_changed_between_vote_and_settlement() public {
         IGpnSettlement.Entry memory e = good();
         vm.prank(operator(2));
-        gpn.uncommit(consumer); // a new snapshot, with other seats
-        eq(gpn.consumer(consumer).snapshotId, 2, "new snapshot");
+        reg.uncommit(consumer); // a new snapshot, with other seats
+        eq(reg.consumer(consumer).snapshotId, 2, "new snapshot");
         settleBy(operator(0), "a", one(e)); // still by the request's own
     }
 
     function test_old_snapshot_takes_no_new_requests() public {
         IGpnSettlement.RequestData memory r = request(3);
         vm.prank(operator(4));
-        gpn.uncommit(consumer);
+        reg.uncommit(consumer);
         vm.warp(block.timestamp + 1);
         r.deadline = uint64(block.timestamp + defaults().maxLifetime);
         refused(operator(0), entry(r, 0, 0x0e), IGpnSettlement.SnapshotNotInForce.selector);
@@ -311,8 +311,8 @@ contract SettleTest is Base {
         (uint256 index, bytes4 reason) = abi.decode(logs[0].data, (uint256, bytes4));
         eq(index, 0, "index");
         check(reason == IGpnSettlement.BadVotes.selector, "reason");
-        eq(gpn.consumer(consumer).balanceGwei, 10 ether / 1 gwei - REWARD, "only the good one was paid");
-        eq(gpn.consumer(consumer).nonceWindow, 1 << 1, "the bad one's nonce is free");
+        eq(reg.consumer(consumer).balanceGwei, 10 ether / 1 gwei - REWARD, "only the good one was paid");
+        eq(reg.consumer(consumer).nonceWindow, 1 << 1, "the bad one's nonce is free");
     }
 
     function test_outsiders_do_not_settle() public {
@@ -332,7 +332,7 @@ contract SettleTest is Base {
         vm.expectRevert(IGpnSettlement.TooEarly.selector);
         gpn.settle("a", batch, next);
         settleBy(operator(1), "a", one(entry(request(3), 1, 0x1c))); // another caller's slot of that name
-        (bool open,,) = gpn.batchState(key);
+        (bool open,,) = reg.batchState(key);
         check(open, "untouched");
     }
 
@@ -342,8 +342,8 @@ contract SettleTest is Base {
         IGpnSettlement.Entry[] memory next = one(good());
         vm.prank(operator(0));
         gpn.settle("a", batch, next);
-        check(gpn.rewards(1) != 0, "the first batch is paid");
-        (bool open,,) = gpn.batchState(gpn.keyOf(operator(0), "a"));
+        check(reg.rewards(1) != 0, "the first batch is paid");
+        (bool open,,) = reg.batchState(reg.keyOf(operator(0), "a"));
         check(open, "the second is open");
     }
 
@@ -397,7 +397,7 @@ contract SettleTest is Base {
     function test_attested_is_of_one_consumer_and_snapshot() public {
         IGpnSettlement.Entry memory a = signed(request(3), 0);
         vm.prank(operator(4));
-        gpn.uncommit(consumer);
+        reg.uncommit(consumer);
         IGpnSettlement.Entry[] memory mixed = two(a, signed(request(3), 0));
         bytes memory signatures = packedVotes(0x0e, batchVoteDigest(mixed));
         IGpnSettlement.Batch memory empty = none();

@@ -24,8 +24,8 @@ contract WindowTest is Base {
 
     /// Seat 4's proof for the same request, with the votes of these seats.
     function challenge(bytes32 proofHash, uint256 seats) internal view returns (bytes memory) {
-        bytes32 requestId = gpn.requestDigest(settled.request);
-        return packedVotes(seats, gpn.voteDigest(requestId, operator(4), proofHash, 2, true));
+        bytes32 requestId = reg.requestDigest(settled.request);
+        return packedVotes(seats, reg.voteDigest(requestId, operator(4), proofHash, 2, true));
     }
 
     function supersede(bytes32 proofHash, uint256 seats) internal {
@@ -34,7 +34,7 @@ contract WindowTest is Base {
     }
 
     function paid(uint256 seat) internal view returns (uint256) {
-        return gpn.rewards(uint32(seat + 1));
+        return reg.rewards(uint32(seat + 1));
     }
 
     function end() internal {
@@ -53,13 +53,13 @@ contract WindowTest is Base {
         end();
         eq(paid(4), fee(), "the late verifier's fee");
         eq(paid(0), REWARD - 4 * fee(), "the prover's full bonus");
-        eq(gpn.burned(), 0, "burned");
+        eq(reg.burned(), 0, "burned");
     }
 
     function test_extend_is_idempotent_and_a_union() public {
         extendOne(key, batch, 0, incumbentVotes(0x06));
-        (,, bool challenged) = gpn.batchState(key);
-        (, bool extended,) = gpn.batchState(key);
+        (,, bool challenged) = reg.batchState(key);
+        (, bool extended,) = reg.batchState(key);
         check(!extended && !challenged, "nothing new");
         extendOne(key, batch, 0, incumbentVotes(0x1e));
         extendOne(key, batch, 0, incumbentVotes(0x10));
@@ -277,7 +277,7 @@ contract WindowTest is Base {
             }
         }
         end();
-        uint256 sum = gpn.burned();
+        uint256 sum = reg.burned();
         for (uint256 i; i < 5; ++i) sum += paid(i);
         eq(sum, REWARD, "shares");
         if (count(have) == 4) eq(paid(0), REWARD - 4 * fee(), "nobody beats all votes");

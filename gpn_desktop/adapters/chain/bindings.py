@@ -102,6 +102,31 @@ def _load_batch(t: Sequence[Any]) -> Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuted:
+    prover_seat: int
+    attempt: int
+    proof_hash: bytes
+    votes: bytes
+
+
+def _load_refuted(t: Sequence[Any]) -> Refuted:
+    return Refuted(t[0], t[1], Hash32(t[2]), t[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    attempt: int
+    r: bytes
+    vs: bytes
+    batch: Sequence[bytes]
+    index: int
+
+
+def _load_opinion(t: Sequence[Any]) -> Opinion:
+    return Opinion(t[0], Hash32(t[1]), Hash32(t[2]), tuple(Hash32(x) for x in t[3]), t[4])
+
+
+@dataclass(frozen=True, slots=True)
 class ProverView:
     prover: Address
     member_id: int
@@ -109,10 +134,11 @@ class ProverView:
     stake: int
     unbond_at: int
     commitments: int
+    slashed: bool
 
 
 def _load_prover_view(t: Sequence[Any]) -> ProverView:
-    return ProverView(_address(t[0]), t[1], _address(t[2]), t[3], t[4], t[5])
+    return ProverView(_address(t[0]), t[1], _address(t[2]), t[3], t[4], t[5], t[6])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +170,31 @@ class Entry:
 
 def _load_entry(t: Sequence[Any]) -> Entry:
     return Entry(_load_request_data(t[0]), Hash32(t[1]), Hash32(t[2]), Hash32(t[3]), t[4], t[5], t[6])
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    attempt: int
+    proof_hash: bytes
+    size: int
+    seed: bytes
+    r: bytes
+    vs: bytes
+
+
+def _load_announced(t: Sequence[Any]) -> Announced:
+    return Announced(t[0], Hash32(t[1]), t[2], Hash32(t[3]), Hash32(t[4]), Hash32(t[5]))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    request: RequestData
+    r: bytes
+    vs: bytes
+
+
+def _load_signed_request(t: Sequence[Any]) -> SignedRequest:
+    return SignedRequest(_load_request_data(t[0]), Hash32(t[1]), Hash32(t[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +248,42 @@ def decode_domain_separator(data: bytes) -> Hash32:
     """What ``DOMAIN_SEPARATOR`` returns."""
     t = decode(["bytes32"], data)
     result: Hash32 = Hash32(t[0])
+    return result
+
+
+def double_request_factor() -> bytes:
+    """Call data of ``DOUBLE_REQUEST_FACTOR()``."""
+    return _call("8bef2360", [], [])
+
+
+def decode_double_request_factor(data: bytes) -> int:
+    """What ``DOUBLE_REQUEST_FACTOR`` returns."""
+    t = decode(["uint256"], data)
+    result: int = t[0]
+    return result
+
+
+def reporter_bps() -> bytes:
+    """Call data of ``REPORTER_BPS()``."""
+    return _call("47fd8e2d", [], [])
+
+
+def decode_reporter_bps(data: bytes) -> int:
+    """What ``REPORTER_BPS`` returns."""
+    t = decode(["uint256"], data)
+    result: int = t[0]
+    return result
+
+
+def suspension() -> bytes:
+    """Call data of ``SUSPENSION()``."""
+    return _call("dd14a562", [], [])
+
+
+def decode_suspension(data: bytes) -> int:
+    """What ``SUSPENSION`` returns."""
+    t = decode(["uint64"], data)
+    result: int = t[0]
     return result
 
 
@@ -285,6 +372,11 @@ def deposit_eth(consumer: bytes) -> bytes:
     return _call("ad9d4ba3", ["address"], [consumer])
 
 
+def evict(consumer: bytes, member: bytes) -> bytes:
+    """Call data of ``evict(consumer_, member)``."""
+    return _call("b2d3c6c4", ["address", "address"], [consumer, member])
+
+
 def extend(key: bytes, batch: Batch, indexes: Sequence[int], votes: Sequence[bytes]) -> bytes:
     """Call data of ``extend(key, batch, indexes, votes)``."""
     return _call(
@@ -295,6 +387,22 @@ def extend(key: bytes, batch: Batch, indexes: Sequence[int], votes: Sequence[byt
 def finalize(keys: Sequence[bytes], batches: Sequence[Batch]) -> bytes:
     """Call data of ``finalize(keys, batches)``."""
     return _call("e0f7ee2d", ["bytes32[]", "(uint64,bytes)[]"], [keys, batches])
+
+
+def forfeit_fee(key: bytes, batch: Batch, index: int, refuted: Refuted, seat: int, yes: Opinion) -> bytes:
+    """Call data of ``forfeitFee(key, batch, index, refuted, seat, yes)``."""
+    return _call(
+        "6965b562",
+        [
+            "bytes32",
+            "(uint64,bytes)",
+            "uint256",
+            "(uint8,uint8,bytes32,bytes)",
+            "uint8",
+            "(uint8,bytes32,bytes32,bytes32[],uint256)",
+        ],
+        [key, batch, index, refuted, seat, yes],
+    )
 
 
 def get_consumers(offset: int, limit: int) -> bytes:
@@ -316,7 +424,7 @@ def get_provers(offset: int, limit: int) -> bytes:
 
 def decode_get_provers(data: bytes) -> tuple[ProverView, ...]:
     """What ``getProvers`` returns."""
-    t = decode(["(address,uint32,address,uint96,uint64,uint16)[]"], data)
+    t = decode(["(address,uint32,address,uint96,uint64,uint16,bool)[]"], data)
     result: tuple[ProverView, ...] = tuple(_load_prover_view(x) for x in t[0])
     return result
 
@@ -364,7 +472,7 @@ def prover(prover: bytes) -> bytes:
 
 def decode_prover(data: bytes) -> ProverView:
     """What ``prover`` returns."""
-    t = decode(["(address,uint32,address,uint96,uint64,uint16)"], data)
+    t = decode(["(address,uint32,address,uint96,uint64,uint16,bool)"], data)
     result: ProverView = _load_prover_view(t[0])
     return result
 
@@ -377,6 +485,18 @@ def register_consumer(image: str, digest: bytes) -> bytes:
 def register_prover(payout: bytes) -> bytes:
     """Call data of ``registerProver(payout)``."""
     return _call("028cac0c", ["address"], [payout])
+
+
+def registry() -> bytes:
+    """Call data of ``registry()``."""
+    return _call("7b103999", [], [])
+
+
+def decode_registry(data: bytes) -> Address:
+    """What ``registry`` returns."""
+    t = decode(["address"], data)
+    result: Address = _address(t[0])
+    return result
 
 
 def renew(consumer: bytes) -> bytes:
@@ -450,6 +570,50 @@ def settle_attested(slot: bytes, old: Batch, entries: Sequence[Entry], signature
     )
 
 
+def slash_double_announcement(prover: bytes, request_id: bytes, first: Announced, second: Announced) -> bytes:
+    """Call data of ``slashDoubleAnnouncement(prover_, requestId, first, second)``."""
+    return _call(
+        "8ae97b9a",
+        [
+            "address",
+            "bytes32",
+            "(uint8,bytes32,uint64,bytes32,bytes32,bytes32)",
+            "(uint8,bytes32,uint64,bytes32,bytes32,bytes32)",
+        ],
+        [prover, request_id, first, second],
+    )
+
+
+def slash_double_request(first: SignedRequest, second: SignedRequest) -> bytes:
+    """Call data of ``slashDoubleRequest(first, second)``."""
+    return _call(
+        "af6e8edf",
+        [
+            "((address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32),bytes32,bytes32)",
+            "((address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32),bytes32,bytes32)",
+        ],
+        [first, second],
+    )
+
+
+def slash_equivocation(
+    member: bytes, request_id: bytes, prover: bytes, proof_hash: bytes, yes: Opinion, no: Opinion
+) -> bytes:
+    """Call data of ``slashEquivocation(member, requestId, prover_, proofHash, yes, no)``."""
+    return _call(
+        "055a6f33",
+        [
+            "address",
+            "bytes32",
+            "address",
+            "bytes32",
+            "(uint8,bytes32,bytes32,bytes32[],uint256)",
+            "(uint8,bytes32,bytes32,bytes32[],uint256)",
+        ],
+        [member, request_id, prover, proof_hash, yes, no],
+    )
+
+
 def snapshot(consumer: bytes, id: int) -> bytes:
     """Call data of ``snapshot(consumer_, id)``."""
     return _call("8eb9bae6", ["address", "uint64"], [consumer, id])
@@ -473,6 +637,45 @@ def supersede(
     )
 
 
+def suspend(request: RequestData, refuted: Refuted, announced: Announced) -> bytes:
+    """Call data of ``suspend(request, refuted, announced)``."""
+    return _call(
+        "a7fd524c",
+        [
+            "(address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32)",
+            "(uint8,uint8,bytes32,bytes)",
+            "(uint8,bytes32,uint64,bytes32,bytes32,bytes32)",
+        ],
+        [request, refuted, announced],
+    )
+
+
+def suspend_signer(request: RequestData, refuted: Refuted, seat: int, yes: Opinion) -> bytes:
+    """Call data of ``suspendSigner(request, refuted, seat, yes)``."""
+    return _call(
+        "8c100a07",
+        [
+            "(address,uint64,uint64,uint64,uint8,uint64,bytes32,bytes32)",
+            "(uint8,uint8,bytes32,bytes)",
+            "uint8",
+            "(uint8,bytes32,bytes32,bytes32[],uint256)",
+        ],
+        [request, refuted, seat, yes],
+    )
+
+
+def suspended_until(consumer: bytes, prover: bytes) -> bytes:
+    """Call data of ``suspendedUntil(consumer_, prover_)``."""
+    return _call("1dfcdd66", ["address", "address"], [consumer, prover])
+
+
+def decode_suspended_until(data: bytes) -> int:
+    """What ``suspendedUntil`` returns."""
+    t = decode(["uint64"], data)
+    result: int = t[0]
+    return result
+
+
 def take_snapshot(consumer: bytes) -> bytes:
     """Call data of ``takeSnapshot(consumer_)``."""
     return _call("929911be", ["address"], [consumer])
@@ -491,7 +694,7 @@ def uncommit(consumer: bytes) -> bytes:
 
 
 def vote_digest(request_id: bytes, prover: bytes, proof_hash: bytes, attempt: int, valid: bool) -> bytes:
-    """Call data of ``voteDigest(requestId, prover, proofHash, attempt, valid)``."""
+    """Call data of ``voteDigest(requestId, prover_, proofHash, attempt, valid)``."""
     return _call(
         "d1891147",
         ["bytes32", "address", "bytes32", "uint8", "bool"],
@@ -589,6 +792,27 @@ class ConsumerRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsumerSlashed:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("ac92aed3f33e58938757e2ca7429fa0f485b3ca08b91cb1cfaa4d2d34ca4e169")
+    )
+    consumer: Address
+    reporter: Address
+    nonce: int
+    burned_gwei: int
+    share_gwei: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``ConsumerSlashed``)."""
+        i = _indexed(cls.TOPIC, ["address", "address"], topics)
+        t = decode(["uint64", "uint64", "uint64"], data)
+        return cls(
+            consumer=_address(i[0]), reporter=_address(i[1]), nonce=t[0], burned_gwei=t[1], share_gwei=t[2]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumerWithdrawn:
     TOPIC: ClassVar[Hash32] = Hash32(
         bytes.fromhex("c62368d4ffce3fd7158648453b650ddf51746293d4a05d738c6e2308301a8662")
@@ -669,6 +893,23 @@ class Extended:
         i = _indexed(cls.TOPIC, ["bytes32"], topics)
         t = decode(["uint256", "uint32"], data)
         return cls(key=Hash32(i[0]), index=t[0], counted=t[1])
+
+
+@dataclass(frozen=True, slots=True)
+class FeeForfeited:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("a93f8c4141be8ef066224a699a29eab37a2f750c165c0540d34330abe8c757c0")
+    )
+    key: Hash32
+    index: int
+    seat: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``FeeForfeited``)."""
+        i = _indexed(cls.TOPIC, ["bytes32"], topics)
+        t = decode(["uint256", "uint8"], data)
+        return cls(key=Hash32(i[0]), index=t[0], seat=t[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -788,6 +1029,25 @@ class ProverRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class ProverSlashed:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("7f9eaae74edaf5a358a196ccc11fc9106b1107615f317270e9cb6d11e974815c")
+    )
+    prover: Address
+    member_id: int
+    reporter: Address
+    burned: int
+    share: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``ProverSlashed``)."""
+        i = _indexed(cls.TOPIC, ["address", "uint32", "address"], topics)
+        t = decode(["uint96", "uint96"], data)
+        return cls(prover=_address(i[0]), member_id=i[1], reporter=_address(i[2]), burned=t[0], share=t[1])
+
+
+@dataclass(frozen=True, slots=True)
 class ProverWithdrawn:
     TOPIC: ClassVar[Hash32] = Hash32(
         bytes.fromhex("bc427fedda1eeb8d09ea352dd14e83669c3264b0ef7e52c646b6492f5996f98b")
@@ -802,6 +1062,22 @@ class ProverWithdrawn:
         i = _indexed(cls.TOPIC, ["address", "address"], topics)
         t = decode(["uint96"], data)
         return cls(prover=_address(i[0]), payout=_address(i[1]), amount=t[0])
+
+
+@dataclass(frozen=True, slots=True)
+class RewardForfeited:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("04656055f8361183fce468d07ee32b559115464ebfed75aa229d71ad87b25ed4")
+    )
+    member_id: int
+    amount_gwei: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``RewardForfeited``)."""
+        i = _indexed(cls.TOPIC, ["uint32"], topics)
+        t = decode(["uint64"], data)
+        return cls(member_id=i[0], amount_gwei=t[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -889,6 +1165,24 @@ class StakeAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspensionBegun:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("5b0a6019e23b996e9210237c30c4364c28ec07b51ec61783ec24de0d19fdaba3")
+    )
+    consumer: Address
+    member: Address
+    until: int
+    request_id: Hash32
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``SuspensionBegun``)."""
+        i = _indexed(cls.TOPIC, ["address", "address"], topics)
+        t = decode(["uint64", "bytes32"], data)
+        return cls(consumer=_address(i[0]), member=_address(i[1]), until=t[0], request_id=Hash32(t[1]))
+
+
+@dataclass(frozen=True, slots=True)
 class UnbondBegun:
     TOPIC: ClassVar[Hash32] = Hash32(
         bytes.fromhex("0e9154e021813198dbbce36b2963de711d157efa036bac8d69dc6991511614a3")
@@ -923,11 +1217,13 @@ Event = (
     Challenged
     | Committed
     | ConsumerRegistered
+    | ConsumerSlashed
     | ConsumerWithdrawn
     | Deposited
     | EntrySkipped
     | ExitBegun
     | Extended
+    | FeeForfeited
     | Finalized
     | ImageChanged
     | LatestProof
@@ -935,12 +1231,15 @@ Event = (
     | NoncesRetiring
     | PayoutChanged
     | ProverRegistered
+    | ProverSlashed
     | ProverWithdrawn
+    | RewardForfeited
     | RewardsWithdrawn
     | Settled
     | SnapshotEnded
     | SnapshotTaken
     | StakeAdded
+    | SuspensionBegun
     | UnbondBegun
     | Uncommitted
 )
@@ -950,11 +1249,13 @@ EVENTS: Final[dict[Hash32, type[Event]]] = {
     Challenged.TOPIC: Challenged,
     Committed.TOPIC: Committed,
     ConsumerRegistered.TOPIC: ConsumerRegistered,
+    ConsumerSlashed.TOPIC: ConsumerSlashed,
     ConsumerWithdrawn.TOPIC: ConsumerWithdrawn,
     Deposited.TOPIC: Deposited,
     EntrySkipped.TOPIC: EntrySkipped,
     ExitBegun.TOPIC: ExitBegun,
     Extended.TOPIC: Extended,
+    FeeForfeited.TOPIC: FeeForfeited,
     Finalized.TOPIC: Finalized,
     ImageChanged.TOPIC: ImageChanged,
     LatestProof.TOPIC: LatestProof,
@@ -962,21 +1263,26 @@ EVENTS: Final[dict[Hash32, type[Event]]] = {
     NoncesRetiring.TOPIC: NoncesRetiring,
     PayoutChanged.TOPIC: PayoutChanged,
     ProverRegistered.TOPIC: ProverRegistered,
+    ProverSlashed.TOPIC: ProverSlashed,
     ProverWithdrawn.TOPIC: ProverWithdrawn,
+    RewardForfeited.TOPIC: RewardForfeited,
     RewardsWithdrawn.TOPIC: RewardsWithdrawn,
     Settled.TOPIC: Settled,
     SnapshotEnded.TOPIC: SnapshotEnded,
     SnapshotTaken.TOPIC: SnapshotTaken,
     StakeAdded.TOPIC: StakeAdded,
+    SuspensionBegun.TOPIC: SuspensionBegun,
     UnbondBegun.TOPIC: UnbondBegun,
     Uncommitted.TOPIC: Uncommitted,
 }
 
 
 ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {
+    bytes.fromhex("5cbb1bd1"): ("AlreadyPunished", ()),
     bytes.fromhex("3a81d6fc"): ("AlreadyRegistered", ()),
     bytes.fromhex("06250401"): ("AmountTooLarge", ()),
     bytes.fromhex("14277282"): ("BadConsumerSignature", ()),
+    bytes.fromhex("57aa51ca"): ("BadEvidence", ()),
     bytes.fromhex("87b6ba54"): ("BadImage", ()),
     bytes.fromhex("ef3ff4ae"): ("BadIndex", ()),
     bytes.fromhex("019af637"): ("BadParams", ()),
@@ -992,20 +1298,26 @@ ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {
     bytes.fromhex("12862d75"): ("Exiting", ()),
     bytes.fromhex("f4d678b8"): ("InsufficientBalance", ()),
     bytes.fromhex("ff633a38"): ("LengthMismatch", ()),
+    bytes.fromhex("c648e628"): ("MemberSlashed", ()),
+    bytes.fromhex("6ec5f602"): ("MemberSuspended", ()),
     bytes.fromhex("ea06d987"): ("NonceBaseNotAhead", ()),
     bytes.fromhex("4b798ca3"): ("NonceTooFar", ()),
     bytes.fromhex("1f6d5aef"): ("NonceUsed", ()),
     bytes.fromhex("81791cb4"): ("NotCommitted", ()),
     bytes.fromhex("68711302"): ("NotExiting", ()),
+    bytes.fromhex("18df6acb"): ("NotHere", ()),
     bytes.fromhex("6a737b09"): ("NotInBatch", ()),
     bytes.fromhex("291fc442"): ("NotMember", ()),
     bytes.fromhex("657f8558"): ("NotPayout", ()),
+    bytes.fromhex("e252b7c1"): ("NotRefuted", ()),
     bytes.fromhex("aba47339"): ("NotRegistered", ()),
+    bytes.fromhex("b412abe4"): ("NotSlashed", ()),
     bytes.fromhex("01076085"): ("NotUnbonding", ()),
     bytes.fromhex("330670ed"): ("NotWholeGwei", ()),
     bytes.fromhex("26e14f3b"): ("NothingSettled", ("bytes4",)),
     bytes.fromhex("d0d04f60"): ("NothingToWithdraw", ()),
     bytes.fromhex("f499da20"): ("PaymentFailed", ()),
+    bytes.fromhex("e714619e"): ("PlainTransfer", ()),
     bytes.fromhex("d79e824a"): ("QuorumNotMet", ()),
     bytes.fromhex("e1bcc0a9"): ("QuorumOutOfRange", ()),
     bytes.fromhex("fef01cd2"): ("RequestExpired", ()),

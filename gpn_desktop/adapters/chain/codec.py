@@ -178,7 +178,7 @@ def prover(view: bindings.ProverView) -> ProverInfo | None:
         payout=view.payout,
         stake=Wei(view.stake),
         unbond_at=view.unbond_at,
-        slashed=False,
+        slashed=view.slashed,
     )
 
 
