@@ -102,6 +102,14 @@ abstract contract Faults is Operators, Batches, Signatures {
         _suspend(request.consumer, member, requestId);
     }
 
+    /// @notice Lift a suspension from the caller's own committee: the seat was lost over a false proof that the
+    /// consumer had asked for, to see who checks (a canary). The member commits again to sit again.
+    function pardon(address member) external {
+        if (suspendedUntil(msg.sender, member) <= block.timestamp) revert NotSuspended();
+        delete _suspensions[msg.sender][member];
+        emit Pardoned(msg.sender, member);
+    }
+
     /// @notice Burn the fee of a verifier in a record of a batch that is not paid yet, since it also signed
     /// `valid` for a proof of the same request that more than two thirds of V voted down.
     /// @dev Its vote keeps counting for the record: nothing that others rely on moves inside the window.

@@ -196,6 +196,7 @@ interface IGpnSettlement {
     event SuspensionBegun(
         address indexed consumer, address indexed member, uint64 until, bytes32 requestId
     );
+    event Pardoned(address indexed consumer, address indexed member);
     /// @notice The verifier on `seat` gets no fee for record `index`.
     event FeeForfeited(bytes32 indexed key, uint256 index, uint8 seat);
 
@@ -243,6 +244,7 @@ interface IGpnSettlement {
     error MemberSlashed();
     error NotSlashed();
     error MemberSuspended();
+    error NotSuspended();
 
     error UnknownSnapshot();
     error SnapshotNotInForce();

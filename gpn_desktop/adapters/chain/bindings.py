@@ -465,6 +465,11 @@ def decode_params(data: bytes) -> Params:
     return result
 
 
+def pardon(member: bytes) -> bytes:
+    """Call data of ``pardon(member)``."""
+    return _call("14a0394e", ["address"], [member])
+
+
 def prover(prover: bytes) -> bytes:
     """Call data of ``prover(prover_)``."""
     return _call("a48de0a3", ["address"], [prover])
@@ -996,6 +1001,21 @@ class NoncesRetiring:
 
 
 @dataclass(frozen=True, slots=True)
+class Pardoned:
+    TOPIC: ClassVar[Hash32] = Hash32(
+        bytes.fromhex("a13b739e56f46d2c42eb2c757d11626e0a1dd711f2fca93ef144e49333cdbd25")
+    )
+    consumer: Address
+    member: Address
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """From a log with this topic; ValueError otherwise (``Pardoned``)."""
+        i = _indexed(cls.TOPIC, ["address", "address"], topics)
+        return cls(consumer=_address(i[0]), member=_address(i[1]))
+
+
+@dataclass(frozen=True, slots=True)
 class PayoutChanged:
     TOPIC: ClassVar[Hash32] = Hash32(
         bytes.fromhex("58a5ff072be0c939808b8ba8c3c7009527337e9b9a3b050f8cc0221b09e1a3c1")
@@ -1229,6 +1249,7 @@ Event = (
     | LatestProof
     | NoncesRetired
     | NoncesRetiring
+    | Pardoned
     | PayoutChanged
     | ProverRegistered
     | ProverSlashed
@@ -1261,6 +1282,7 @@ EVENTS: Final[dict[Hash32, type[Event]]] = {
     LatestProof.TOPIC: LatestProof,
     NoncesRetired.TOPIC: NoncesRetired,
     NoncesRetiring.TOPIC: NoncesRetiring,
+    Pardoned.TOPIC: Pardoned,
     PayoutChanged.TOPIC: PayoutChanged,
     ProverRegistered.TOPIC: ProverRegistered,
     ProverSlashed.TOPIC: ProverSlashed,
@@ -1312,6 +1334,7 @@ ERRORS: Final[dict[bytes, tuple[str, tuple[str, ...]]]] = {
     bytes.fromhex("e252b7c1"): ("NotRefuted", ()),
     bytes.fromhex("aba47339"): ("NotRegistered", ()),
     bytes.fromhex("b412abe4"): ("NotSlashed", ()),
+    bytes.fromhex("d33ff8c1"): ("NotSuspended", ()),
     bytes.fromhex("01076085"): ("NotUnbonding", ()),
     bytes.fromhex("330670ed"): ("NotWholeGwei", ()),
     bytes.fromhex("26e14f3b"): ("NothingSettled", ("bytes4",)),
