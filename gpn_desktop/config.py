@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from enum import Enum
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,6 +33,7 @@ MAX_COMMITTEE: Final = 32
 _IMAGE = re.compile(
     r"(?P<name>[a-z0-9]+(?:[._:/-][a-z0-9_.-]+)*?)(?::[\w.-]{1,128})?(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
 )
+_EXACT: Final = Context(prec=100, Emax=60, traps=[Inexact, InvalidOperation, Overflow])
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
 _PROTOCOL = re.compile(r"/[\x21-\x7e]{1,63}")
@@ -191,15 +192,28 @@ def _consumer(value: Any) -> Address | ImageChoice:
     return ImageChoice(match["name"], Hash32(bytes.fromhex(digest)) if digest else None)
 
 
-def _eth(value: Any) -> Wei:
-    try:
-        wei = Decimal(str(value)) * 10**18 if not isinstance(value, bool) else Decimal("NaN")
-        exact = int(wei)
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise ValueError("an amount of ETH is expected") from error
-    if exact != wei or not 0 <= exact < 2**128:
-        raise ValueError("an amount of ETH is expected, not negative, with at most 18 decimals")
-    return Wei(exact)
+def _amount(unit: str, decimals: int) -> Parse:
+    """An amount of ``unit`` as whole wei; never by way of a float, which cannot hold most decimals."""
+
+    def parse(value: Any) -> Wei:
+        if isinstance(value, bool | float) or not isinstance(value, int | str | Decimal):
+            raise ValueError(f"an amount of {unit} is expected")
+        try:
+            wei = Decimal(value).scaleb(decimals, _EXACT)
+            exact = int(wei)
+        except (DecimalException, ValueError, OverflowError) as error:
+            raise ValueError(f"an amount of {unit} is expected") from error
+        if exact != wei or not 0 <= exact < 2**128:
+            raise ValueError(
+                f"an amount of {unit} is expected, not negative, with at most {decimals} decimals"
+            )
+        return Wei(exact)
+
+    return parse
+
+
+_eth: Final = _amount("ETH", 18)
+_gwei: Final = _amount("gwei", 9)
 
 
 _ROLES: Final = {"prove": Role.PROVE, "verify": Role.VERIFY}
@@ -237,6 +251,8 @@ class NodeConfig:
     contract_block: int = 0
     confirmations: int = 3
     stake: Wei = Wei(0)
+    max_fee: Wei | None = None  # per gas
+    max_priority: Wei = Wei(5 * 10**9)  # per gas
     p2p_host: str = "0.0.0.0"
     p2p_port: int = 4410
     bootstrap: tuple[str, ...] = ()
@@ -325,6 +341,16 @@ _TABLE: Final = (
         "depth of a request's anchor block, the same on all nodes of the network",
     ),
     Setting("chain.stake", "GPN_STAKE", "stake", _eth, "ETH to register with, 0: do not register"),
+    Setting(
+        "chain.max_fee_gwei",
+        "GPN_MAX_FEE_GWEI",
+        "max_fee",
+        _gwei,
+        "gwei per gas above which transactions wait; unset: any price is paid",
+    ),
+    Setting(
+        "chain.max_priority_gwei", "GPN_MAX_PRIORITY_GWEI", "max_priority", _gwei, "most gwei per gas to tip"
+    ),
     Setting("p2p.host", "GPN_P2P_HOST", "p2p_host", _host, "address to listen on for peers"),
     Setting("p2p.port", "PORT", "p2p_port", _PORT, "port for peers, 0: any"),
     Setting("p2p.bootstrap", "GPN_BOOTSTRAP", "bootstrap", _list(_peer), "multiaddresses of first peers"),
@@ -443,7 +469,7 @@ def _from_file(file: Path | None, env: Mapping[str, str]) -> Iterator[tuple[str,
     named = file or (Path(env["GPN_CONFIG"]) if env.get("GPN_CONFIG") else None)
     path = named or default_file()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except FileNotFoundError:
         if named is None:
             return

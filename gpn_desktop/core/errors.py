@@ -118,6 +118,13 @@ class InsufficientFunds(GpnError):
     remedy = "Send ETH to the node's address to pay for gas."
 
 
+class FeesTooHigh(GpnError):
+    """Nothing was sent and nothing is lost: the same can be asked for again when gas is cheaper."""
+
+    code = "GPN-1306"
+    remedy = "Wait until gas is cheaper, or raise chain.max_fee_gwei."
+
+
 # 14xx: network ----------------------------------------------------------------------------------------
 
 

@@ -87,15 +87,29 @@ class SettlementRecord:
 
 
 class TxState(Enum):
+    """How far a transaction is.
+
+    QUEUED was asked for and not signed yet; asking for it again sends it. REPLACED has a successor on its
+    nonce that offers more, and either of the two may be mined. MINED stands in a block, CONFIRMED so deep
+    that it counts as lasting. REVERTED was refused by the contract, or by the chain node, or lost its nonce.
+    """
+
+    QUEUED = "queued"
     SIGNED = "signed"
     SENT = "sent"
+    REPLACED = "replaced"
     MINED = "mined"
+    CONFIRMED = "confirmed"
     REVERTED = "reverted"
 
 
 @dataclass(frozen=True, slots=True)
 class TxRecord:
-    """A transaction in the journal. ``raw`` is the signed transaction, kept so that it can be sent again."""
+    """A transaction in the journal. ``raw`` is the signed transaction, kept so that it can be sent again.
+
+    While it is queued it has no ``raw``, no hash and the nonce -1. ``error`` says what keeps it back, why it
+    failed, or, of a replaced one, that it can no longer be mined.
+    """
 
     intent: str
     nonce: int
@@ -107,6 +121,21 @@ class TxRecord:
     fee: int = 0  # wei
     error: str = ""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the chain has done what it says; ``CONFIRMED`` tells whether for good."""
+        return self.state in (TxState.MINED, TxState.CONFIRMED)
+
+    @property
+    def is_pending(self) -> bool:
+        """Signed or sent, not yet mined."""
+        return self.state in (TxState.SIGNED, TxState.SENT)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether a later block or a reorganisation may still change what became of it, once it was sent."""
+        return self.state is TxState.MINED or (self.state is TxState.REPLACED and not self.error)
+
 
 class TxJournal(Protocol):
     """The journal of transactions, kept by the store: written before a transaction leaves."""
@@ -117,6 +146,14 @@ class TxJournal(Protocol):
 
     async def pending_txs(self) -> list[TxRecord]:
         """Signed or sent, not yet mined, by nonce."""
+        ...
+
+    async def unsettled_txs(self) -> list[TxRecord]:
+        """Mined and not confirmed, or replaced while the successor is not confirmed either, by nonce."""
+        ...
+
+    async def recent_txs(self, limit: int) -> list[TxRecord]:
+        """The last intents in whatever state, and what was replaced, newest first; for people."""
         ...
 
 
@@ -336,6 +373,7 @@ class Chain(Protocol):
         """Sign, journal, send and wait until mined; the record of the earlier transaction if there was one.
 
         Raises:
+            FeesTooHigh: nothing was sent; the journal has it as queued, and asking again tries again.
             TransactionFailed: reverted or refused; the message names the contract's error.
             InsufficientFunds, ChainUnreachable
         """

@@ -127,6 +127,35 @@ def test_everything_in_a_file(file: Path) -> None:
     config.check_ready()
 
 
+@pytest.mark.parametrize(
+    ("written", "wei"),
+    [
+        ("30", 30 * 10**9),
+        ("0.1", 10**8),
+        ("12.345678901", 12_345_678_901),
+        ('"0.000000001"', 1),
+        ("0.29", 290_000_000),  # as a float it is a little less
+        ("0", 0),
+    ],
+)
+def test_fees_are_read_to_the_wei(file: Path, written: str, wei: int) -> None:
+    file.write_text(f"[chain]\nmax_fee_gwei = {written}\n")
+    assert load(env={}, file=file).max_fee == wei
+    assert from_env(GPN_MAX_PRIORITY_GWEI=written.strip('"')).max_priority == wei
+
+
+def test_without_a_ceiling_any_price_is_paid() -> None:
+    assert (NodeConfig().max_fee, NodeConfig().max_priority) == (None, 5 * 10**9)
+
+
+@pytest.mark.parametrize(
+    "amount", ["-1", "0.0000000001", "nan", "inf", "1e999999", "1e-999999", "dear", "9" * 40]
+)
+def test_a_fee_that_is_none_is_refused(amount: str) -> None:
+    with pytest.raises(ConfigError, match=r"chain\.max_fee_gwei .*an amount of gwei is expected"):
+        from_env(GPN_MAX_FEE_GWEI=amount)
+
+
 BAD: list[tuple[str, str, str]] = [
     ("MODE", "debug", "production, testing"),
     ("PORT", "65536", "between 0 and 65535"),

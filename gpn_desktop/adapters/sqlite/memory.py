@@ -12,7 +12,7 @@ from gpn_desktop.adapters.sqlite.rows import search_text
 from gpn_desktop.core.errors import StoreClosed
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Hash32, Millis
-from gpn_desktop.ports.chain import TxRecord, TxState
+from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
 
 
@@ -162,8 +162,15 @@ class MemoryStore:
 
     async def pending_txs(self) -> list[TxRecord]:
         self._check()
-        pending = [tx for tx in self._txs.values() if tx.state in (TxState.SIGNED, TxState.SENT)]
-        return sorted(pending, key=lambda tx: (tx.nonce, tx.intent))
+        return sorted((tx for tx in self._txs.values() if tx.is_pending), key=_by_nonce)
+
+    async def unsettled_txs(self) -> list[TxRecord]:
+        self._check()
+        return sorted((tx for tx in self._txs.values() if tx.is_unsettled), key=_by_nonce)
+
+    async def recent_txs(self, limit: int) -> list[TxRecord]:
+        self._check()
+        return list(self._txs.values())[::-1][:limit]
 
     # small facts by name
 
@@ -174,3 +181,7 @@ class MemoryStore:
     async def set(self, name: str, value: bytes) -> None:
         self._check()
         self._facts[name] = bytes(value)
+
+
+def _by_nonce(tx: TxRecord) -> tuple[int, str]:
+    return tx.nonce, tx.intent

@@ -11,12 +11,14 @@ from typing import Any, Final, TypeVar
 from gpn_desktop.adapters.sqlite.codec import decode, decode_any, encode, seal, unseal
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Hash32, Millis, hex0x
-from gpn_desktop.ports.chain import TxRecord, TxState
+from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], None]
 
+TX_PENDING: Final = 1
+TX_UNSETTLED: Final = 2
 OPEN_STATEMENTS: Final = (
     "SELECT s.cursor, s.request_id, s.consumer, s.own, s.time_ms, s.body FROM statements s "
     "LEFT JOIN jobs j ON j.request_id = s.request_id WHERE coalesce(j.open, 1) "
@@ -91,9 +93,29 @@ def put_withdrawal(row: WithdrawalRow) -> Write:
 
 
 def put_tx(record: TxRecord) -> Write:
-    pending = record.state in (TxState.SIGNED, TxState.SENT)
-    values = (record.intent, record.nonce, pending, seal(encode(record, TxRecord), record.intent.encode()))
-    return _replace("txs (intent, nonce, pending, body)", values)
+    body = seal(encode(record, TxRecord), record.intent.encode())
+    values = (record.intent, record.nonce, _open_kind(record), body)
+
+    def write(db: sqlite3.Connection) -> None:
+        db.execute(
+            "INSERT INTO txs (intent, nonce, open, body) VALUES (?, ?, ?, ?) ON CONFLICT (intent) "
+            "DO UPDATE SET nonce = excluded.nonce, open = excluded.open, body = excluded.body",
+            values,
+        )
+
+    return write
+
+
+def open_txs(kind: int) -> Callable[[sqlite3.Connection], list[TxRecord]]:
+    """The transactions that still need looking after: TX_PENDING or TX_UNSETTLED."""
+    query = "SELECT intent, body FROM txs WHERE open AND open = ? ORDER BY nonce, intent"
+    return many(TxRecord, query, kind)
+
+
+def _open_kind(record: TxRecord) -> int:
+    if record.is_pending:
+        return TX_PENDING
+    return TX_UNSETTLED if record.is_unsettled else 0
 
 
 def put_fact(name: str, value: bytes) -> Write:

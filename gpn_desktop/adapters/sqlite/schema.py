@@ -14,7 +14,7 @@ from typing import Final
 from gpn_desktop.adapters.sqlite.codec import CodecError
 from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull, StoreLocked
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE statements (
@@ -47,11 +47,33 @@ CREATE TABLE settlements (
 );
 CREATE TABLE withdrawals (tx BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE txs (
-    intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, pending INTEGER NOT NULL, body BLOB NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    intent TEXT NOT NULL UNIQUE,
+    nonce INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    body BLOB NOT NULL
 );
-CREATE INDEX txs_pending ON txs (nonce) WHERE pending;
+CREATE INDEX txs_open ON txs (nonce) WHERE open;
 CREATE TABLE facts (name TEXT PRIMARY KEY, body BLOB NOT NULL);
 """
+
+# From the version before to this one. What version 1 knew as mined counts as settled: it asked no further.
+_MIGRATIONS: Final = {
+    2: """
+DROP INDEX txs_pending;
+ALTER TABLE txs RENAME TO txs_1;
+CREATE TABLE txs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    intent TEXT NOT NULL UNIQUE,
+    nonce INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+INSERT INTO txs (intent, nonce, open, body) SELECT intent, nonce, pending, body FROM txs_1 ORDER BY rowid;
+DROP TABLE txs_1;
+CREATE INDEX txs_open ON txs (nonce) WHERE open;
+""",
+}
 
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -125,5 +147,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0:
         connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+    else:
+        for step in range(version + 1, VERSION + 1):
+            connection.executescript(f"BEGIN; {_MIGRATIONS[step]} PRAGMA user_version={step}; COMMIT;")
     columns = "hash BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, data BLOB NOT NULL"
     connection.execute(f"CREATE TABLE IF NOT EXISTS blobs.blobs ({columns})")

@@ -181,8 +181,14 @@ class SqliteStore:
         return await self._read(rows.one(TxRecord, "SELECT body FROM txs WHERE intent = ?", intent))
 
     async def pending_txs(self) -> list[TxRecord]:
-        query = "SELECT intent, body FROM txs WHERE pending ORDER BY nonce, intent"
-        return await self._read(rows.many(TxRecord, query))
+        return await self._read(rows.open_txs(rows.TX_PENDING))
+
+    async def unsettled_txs(self) -> list[TxRecord]:
+        return await self._read(rows.open_txs(rows.TX_UNSETTLED))
+
+    async def recent_txs(self, limit: int) -> list[TxRecord]:
+        query = "SELECT intent, body FROM txs ORDER BY number DESC LIMIT ?"
+        return await self._read(rows.many(TxRecord, query, limit))
 
     # small facts by name
 

@@ -45,8 +45,8 @@ def put_settlement(n: int, finalize_at: int, finalized: bool) -> Step:
     return lambda s: s.put_settlement(row)
 
 
-def put_tx(n: int, nonce: int, state: TxState) -> Step:
-    return lambda s: s.put_tx(samples.tx(str(n), nonce, state))
+def put_tx(n: int, nonce: int, state: TxState, error: str) -> Step:
+    return lambda s: s.put_tx(replace(samples.tx(str(n), nonce, state), error=error))
 
 
 def put_withdrawal(n: int, time_ms: Millis) -> Step:
@@ -65,7 +65,7 @@ steps = st.one_of(
     st.builds(keep, number, st.integers(0, 5), st.integers(0, 1), st.booleans(), times),
     st.builds(put_job, number, st.integers(0, 1), st.sampled_from("ab"), st.booleans(), times),
     st.builds(put_settlement, number, st.integers(0, 3), st.booleans()),
-    st.builds(put_tx, number, st.integers(0, 3), st.sampled_from(TxState)),
+    st.builds(put_tx, number, st.integers(-1, 3), st.sampled_from(TxState), st.sampled_from(("", "why"))),
     st.builds(put_withdrawal, number, times),
     st.builds(put_rest, number, st.binary(max_size=8)),
 )
@@ -87,6 +87,7 @@ async def everything(store: Store) -> list[Any]:
     said += [await store.jobs(0, 9), await store.jobs(1, 2), await store.jobs(0, 9, "a proving")]
     said += [await store.settlements(True), await store.settlements(False), await store.withdrawals()]
     said += [await store.pending_txs(), [await store.tx_by_intent(str(n)) for n in NUMBERS]]
+    said += [await store.unsettled_txs(), await store.recent_txs(9), await store.recent_txs(2)]
     for n in NUMBERS:
         said += [await store.get(str(n)), await store.blob(Hash32(keccak(bytes([n]))))]
     return said

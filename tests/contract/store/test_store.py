@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gpn_desktop.adapters.sqlite import MemoryStore, SqliteStore
+from gpn_desktop.adapters.sqlite.codec import encode, seal
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import StoreClosed
 from gpn_desktop.core.types import Gwei, Millis, Wei
-from gpn_desktop.ports.chain import TxState
+from gpn_desktop.ports.chain import TxRecord, TxState
 from gpn_desktop.ports.store import Kept, SettlementRow, Store, WithdrawalRow
 from tests.contract.store import samples
 from tests.contract.store.samples import CONSUMER, NOW, PROVER, SECRETS, VERIFIER
@@ -215,6 +218,65 @@ async def test_the_journal_of_transactions(store: Store, make: Reopen) -> None:
     assert await again.tx_by_intent("a") == samples.tx("a", 1, TxState.MINED)
     assert await again.tx_by_intent("none") is None
     await again.aclose()
+
+
+async def test_what_may_still_change_is_found_again(store: Store, make: Reopen) -> None:
+    mined, confirmed = samples.tx("m", 4, TxState.MINED), samples.tx("c", 1, TxState.CONFIRMED)
+    replaced = samples.tx("r", 3, TxState.REPLACED)
+    over = replace(samples.tx("o", 2, TxState.REPLACED), error="another transaction took its nonce")
+    queued = replace(samples.tx("q", -1, TxState.QUEUED), error="gas is dear", raw=b"")
+    for record in (mined, confirmed, replaced, over, queued):
+        await store.put_tx(record)
+    again = await reopened(store, make)
+    assert await again.pending_txs() == []
+    assert await again.unsettled_txs() == [replaced, mined]
+    assert await again.tx_by_intent("q") == queued
+    await again.put_tx(replace(mined, state=TxState.CONFIRMED))
+    assert await again.unsettled_txs() == [replaced]
+    await again.aclose()
+
+
+async def test_recent_transactions_stand_in_the_order_in_which_they_were_asked_for(store: Store) -> None:
+    for number, name in enumerate("abcd"):
+        await store.put_tx(samples.tx(name, number, TxState.SENT))
+    await store.put_tx(samples.tx("b", 1, TxState.MINED))  # a change of state moves nothing
+    found = await store.recent_txs(3)
+    assert [(tx.intent, tx.state) for tx in found] == [
+        ("d", TxState.SENT),
+        ("c", TxState.SENT),
+        ("b", TxState.MINED),
+    ]
+    assert len(await store.recent_txs(100)) == 4
+    assert await store.recent_txs(0) == []
+
+
+async def test_a_database_of_the_first_version_opens_with_its_transactions(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.aclose()
+    done, sent = samples.tx("z", 0, TxState.MINED), samples.tx("a", 1, TxState.SENT)
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            "DROP TABLE txs; CREATE TABLE txs (intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, "
+            "pending INTEGER NOT NULL, body BLOB NOT NULL); "
+            "CREATE INDEX txs_pending ON txs (nonce) WHERE pending; PRAGMA user_version=1;"
+        )
+        for record, pending in ((done, 0), (sent, 1)):
+            body = seal(encode(record, TxRecord), record.intent.encode())
+            db.execute("INSERT INTO txs VALUES (?, ?, ?, ?)", (record.intent, record.nonce, pending, body))
+        db.commit()
+
+    await store.open()
+    assert await store.pending_txs() == [sent]
+    assert await store.unsettled_txs() == []
+    assert await store.recent_txs(9) == [sent, done]
+    assert await store.tx_by_intent("z") == done
+    await store.put_tx(replace(sent, state=TxState.MINED))
+    await store.aclose()
+    await store.open()
+    assert await store.unsettled_txs() == [replace(sent, state=TxState.MINED)]
+    await store.aclose()
 
 
 async def test_facts_by_name(store: Store) -> None:
