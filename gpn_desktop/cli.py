@@ -78,6 +78,8 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=5, help="1 to 100 (default 5)")
     parser.add_argument("--cheat", type=int, default=0, metavar="K", help="K nodes announce false proofs")
     parser.add_argument("--crash", action="store_true", help="kill the first prover in mid-proof")
+    parser.add_argument("--batch", action="store_true", help="settle all requests in one transaction")
+    parser.add_argument("--absent", type=int, default=0, metavar="K", help="K nodes leave first")
     parser.add_argument("--builtin", action="store_true", help="the test prover, even where Docker is")
     parser.add_argument("--json", action="store_true", help="a JSON report as the last line")
     parser.add_argument("--keep", action="store_true", help="keep the nodes' folders and say where they are")

@@ -32,7 +32,9 @@ def demo(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.demo_args import DemoArgs
 
     logs.configure("warning")
-    wanted = DemoArgs(args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep)
+    wanted = DemoArgs(
+        args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep, args.batch, args.absent
+    )
     wanted.check()
     if not args.headless:
         from gpn_desktop.ui.app import has_display, run_gui

@@ -135,7 +135,7 @@ async def measure(args: DemoArgs, prove_seconds: float) -> list[Outcome]:
 
 def make_stage(args: DemoArgs, launcher: Launcher, image: DemoImage, folder: Path, say: Say = say) -> Stage:
     """A stage on which nothing stands yet."""
-    options = DemoOptions(args.nodes, args.requests, args.cheat, args.crash, folder)
+    options = DemoOptions(args.nodes, args.requests, args.cheat, args.crash, folder, args.batch, args.absent)
     localnet = AnvilLocalnet(ARTIFACT, NODE_MODULES, block_time=1)
     return Stage(options, image, localnet, Crew(launcher), _chain, _gateway, say)
 

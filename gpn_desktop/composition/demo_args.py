@@ -15,6 +15,8 @@ class DemoArgs:
     crash: bool = False
     builtin: bool = False
     keep: bool = False
+    batch: bool = False
+    absent: int = 0
 
     def check(self) -> None:
         """ConfigError for what can't be played."""
@@ -25,5 +27,9 @@ class DemoArgs:
         quorum = (self.nodes - 1) // 2 + 1
         if not 0 <= self.cheat < quorum:
             raise ConfigError(f"--cheat is {self.cheat}; it has to stay below the quorum, {quorum}.")
+        if not 0 <= self.absent <= self.nodes - 1 - quorum:
+            raise ConfigError(f"--absent is {self.absent}; a prover and {quorum} verifiers have to stay.")
+        if self.absent and (self.cheat or self.crash):
+            raise ConfigError("--absent goes with neither --cheat nor --crash: too few would be left.")
         if self.crash and self.nodes < 4:
             raise ConfigError("--crash needs 4 nodes: with fewer, a killed one blocks the quorum.")

@@ -94,6 +94,12 @@ class Crew:
         process.kill()
         return process.spec
 
+    async def stop(self, address: Address) -> None:
+        """End a node in good order."""
+        process = self.running.pop(address)
+        self._leaving.append(process)
+        await process.stop()
+
     async def aclose(self) -> None:
         processes = list(self.running.values())
         self._leaving += processes

@@ -23,13 +23,19 @@ class DemoImage:
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """``cheat``: how many of the nodes announce false proofs. ``folder`` is removed by the caller."""
+    """``cheat``: how many of the nodes announce false proofs; ``absent``: how many leave before the requests.
+
+    ``batch``: one prover gets all requests and settles them in one transaction. ``folder`` is removed by the
+    caller.
+    """
 
     nodes: int
     requests: int
     cheat: int
     crash: bool
     folder: Path
+    batch: bool = False
+    absent: int = 0
 
 
 @dataclass
@@ -69,6 +75,10 @@ class Report:
     voted_down: int = 0
     taken_over: int = 0
     prover: str = ""
+    settlements: list[int] = field(default_factory=list)  # requests in each, in the chain's order
+    attested: int = 0  # settlements by one signature per verifier
+    paid_wei: str = "0"
+    burned_wei: str = "0"
     overhead_ms: dict[str, float | None] = field(default_factory=lambda: {"p50": None, "p95": None})
     chain_id: int = 0
     contract: str = ""

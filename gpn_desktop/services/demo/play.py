@@ -38,12 +38,14 @@ class Play:
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _watches: set[asyncio.Task[None]] = field(default_factory=set)
     _victim: Address | None = None
+    _chosen: set[Address] | None = None  # who proves first where all is to be one batch
 
     async def run(self) -> None:
         """All acts; what goes wrong ends in ``report.errors``."""
         stage = self.stage
         stage.crew.listeners.append(self._hear)
         try:
+            await self._dismiss()
             await self._request("warm-up", counted=False)
             for number in range(1, stage.options.requests + 1):
                 await self._act(number)
@@ -56,6 +58,16 @@ class Play:
                 watch.cancel()
             await asyncio.gather(*self._watches, return_exceptions=True)
         self._count()
+
+    async def _dismiss(self) -> None:
+        """Who leaves must not be the first prover of a request: everybody would wait for its turn to end."""
+        options = self.stage.options
+        await self.stage.dismiss(options.absent)
+        present = [o.address for o in self.stage.present]
+        if options.batch:
+            self._chosen = {present[-1]}
+        elif options.absent:
+            self._chosen = set(present)
 
     async def _act(self, number: int) -> None:
         options = self.stage.options
@@ -84,7 +96,7 @@ class Play:
         why: str = "",
         kill: bool = False,
     ) -> None:
-        order = await self._choose(ref, first)
+        order = await self._choose(ref, first or self._chosen)
         if first is not None:
             prover = await self.stage.first_prover(order)
             self.stage.say(f"{ref}: ref {order.signed.message.details.ref!r} chosen so that {why}: "
@@ -240,7 +252,7 @@ class Play:
     async def _withdrawn(self) -> None:
         """Every member's rewards have left for its payout address."""
         assert self.stage.chain is not None
-        for operator in self.stage.operators:
+        for operator in self.stage.present:
             member = await self.stage.chain.prover(operator.address)
             if member is None:
                 raise DemoFailed(f"{operator.spec.name} is not a member.")
@@ -263,15 +275,27 @@ class Play:
         audit = await stage.localnet.audit(stage.first_block, accounts)
         if audit.difference:
             self.report.errors.append(f"The books are off by {audit.difference} wei.")
+        owed, burned = await stage.books.expected(stage.chain)
         for operator in stage.operators:
             paid = Wei(audit.changes[operator.spec.payout])
             stage.say(f"  {operator.spec.name} was paid {format_gwei(paid)}")
+            if paid != owed[operator.address]:
+                self.report.errors.append(
+                    f"{operator.spec.name} was paid {paid} wei, and not {owed[operator.address]}."
+                )
         total = sum(audit.changes[p] for p in payouts)
-        owed = len(self.seen) * REWARD_GWEI * WEI_PER_GWEI
-        stage.say(f"  {format_gwei(Wei(total))} of {format_gwei(Wei(owed))} paid out; gas {audit.gas} wei; "
+        rewards = len(self.seen) * REWARD_GWEI * WEI_PER_GWEI
+        stage.say(f"  {format_gwei(Wei(total))} of {format_gwei(Wei(rewards))} paid out, "
+                  f"{format_gwei(burned)} burned; gas {audit.gas} wei; "
                   f"books differ by {audit.difference} wei")  # fmt: skip
-        if not 0 < total <= owed:
-            self.report.errors.append(f"{total} wei were paid out of {owed}.")
+        if total + burned != rewards:
+            self.report.errors.append(f"{total} wei paid and {burned} burned do not make {rewards}.")
+        self._tell_settlements(total, burned)
+
+    def _tell_settlements(self, total: int, burned: Wei) -> None:
+        report = self.report
+        report.settlements = self.stage.books.sizes()
+        report.paid_wei, report.burned_wei = str(total), str(burned)
 
     def _count(self) -> None:
         report = self.report

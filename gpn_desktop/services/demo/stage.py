@@ -17,6 +17,7 @@ from gpn_desktop.ports.localnet import LocalChain, Localnet
 from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.consumer import ConsumerSide, Gateway, Order
+from gpn_desktop.services.demo.books import Books
 from gpn_desktop.services.demo.crew import Crew
 from gpn_desktop.services.demo.model import DemoImage, DemoOptions
 
@@ -70,6 +71,7 @@ class Stage:
     chain: Chain | None = None
     consumer: ConsumerSide | None = None
     gateway: Gateway | None = None
+    books: Books = field(default_factory=Books)
     _events: asyncio.Task[None] | None = None
     _funding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -87,13 +89,17 @@ class Stage:
         self.contract = await self.localnet.deploy(deployer, WINDOW)
         self.chain = self.chain_of(self.local, self.contract, self.consumer_key)
         await self.chain.start(0)
-        self._events = asyncio.create_task(_drain(self.chain))
+        self._events = asyncio.create_task(self._listen(self.chain))
         self.first_block = (await self.chain.head()).number
         await self.localnet.fund(self.consumer_key.address, Wei(DEPOSIT + ETHER))
         call = RegisterConsumer(self.image.name, self.image.digest, DEPOSIT)
         await self.chain.submit("register consumer", call)
         self.consumer = ConsumerSide(self.chain, self.consumer_key, confirmations=0)
         self.names[self.consumer_key.address] = "consumer"
+
+    async def _listen(self, chain: Chain) -> None:
+        async for event in chain.events():
+            self.books.hear(event)
 
     async def _build_operators(self) -> None:
         self.say(f"Starting {self.options.nodes} nodes, each a process of its own")
@@ -146,6 +152,16 @@ class Stage:
         role = ", which will cheat" if operator.spec.cheat else ""
         self.say(f"  {operator.spec.name} {short(operator.address)} serves on {operator.grpc}{role}")
 
+    async def dismiss(self, count: int) -> None:
+        """End the last nodes in good order: their seats stay, and nobody sits on them."""
+        for operator in self.operators[len(self.operators) - count :]:
+            self.say(f"  {operator.spec.name} leaves: its part of the verifiers' pool will be burned")
+            await self.crew.stop(operator.address)
+
+    @property
+    def present(self) -> list[Operator]:
+        return [o for o in self.operators if o.address in self.crew.running]
+
     async def take_snapshot(self) -> None:
         """A new numbered committee of all that have committed, known to every node."""
         assert self.chain is not None
@@ -189,9 +205,3 @@ class Stage:
         if self.chain is not None:
             await self.chain.aclose()
         await self.localnet.aclose()
-
-
-async def _drain(chain: Chain) -> None:
-    """The consumer's side needs no events, but a queue that nobody reads grows."""
-    async for _ in chain.events():
-        pass
