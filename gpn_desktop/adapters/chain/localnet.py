@@ -158,6 +158,10 @@ class AnvilLocalnet:
         await self._ask("evm_increaseTime", seconds)
         await self._ask("evm_mine")
 
+    async def reorganise(self, depth: int) -> None:
+        """Replace the last blocks by others, without the transactions that they had."""
+        await self._ask("anvil_reorg", depth, [])
+
     async def fund(self, account: Address, amount: Wei) -> None:
         giver = await self._ask("eth_accounts")
         if not isinstance(giver, list) or not giver:

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -95,15 +95,22 @@ class ChildNode:
             await self._process.wait()
 
 
+PROGRAM: Final = (sys.executable, "-m", "gpn_desktop")
+
+
 class ProcessLauncher:
     """See ``ports.processes.Launcher``. The nodes see ``env``; their logs lie with their data."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
 
+    def program(self, _spec: NodeSpec) -> Sequence[str]:
+        """What is run as the node; a test can have it run in a way of its own."""
+        return PROGRAM
+
     async def launch(self, spec: NodeSpec) -> NodeProcess:
         config = await asyncio.to_thread(write_config, spec)
-        command = [sys.executable, "-m", "gpn_desktop", "node", "--config", str(config)]
+        command = [*self.program(spec), "node", "--config", str(config)]
         command += ["--key-stdin", "--events"]
         command += ["--prove-seconds", str(spec.delay)] if spec.runtime == "builtin" else []
         command += ["--cheat"] if spec.cheat else []

@@ -38,6 +38,7 @@ class Crew:
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _leaving: list[NodeProcess] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    _ended: set[NodeProcess] = field(default_factory=set)
 
     async def launch(self, spec: NodeSpec) -> NodeEvent:
         """Start a node and wait until it serves; its ``ready`` event."""
@@ -61,6 +62,7 @@ class Crew:
                 listener(told)
             async with self._news:
                 self._news.notify_all()
+        self._ended.add(process)
         if process not in self._leaving:
             self.lost.append(process.spec.name)
         async with self._news:
@@ -89,16 +91,27 @@ class Crew:
 
     def kill(self, address: Address) -> NodeSpec:
         """SIGKILL; the spec is what is needed to start it again."""
-        process = self.running.pop(address)
-        self._leaving.append(process)
+        process = self.let_die(address)
         process.kill()
         return process.spec
 
-    async def stop(self, address: Address) -> None:
-        """End a node in good order."""
+    def let_die(self, address: Address) -> NodeProcess:
+        """A node that will end by itself, without being counted as lost."""
         process = self.running.pop(address)
         self._leaving.append(process)
-        await process.stop()
+        return process
+
+    async def ended(self, process: NodeProcess, within: float) -> None:
+        """The process has ended; CrewError when it does not."""
+        try:
+            async with asyncio.timeout(within), self._news:
+                await self._news.wait_for(lambda: process in self._ended)
+        except TimeoutError as error:
+            raise CrewError(f"{process.spec.name} still runs after {within:.0f} s.") from error
+
+    async def stop(self, address: Address) -> None:
+        """End a node in good order."""
+        await self.let_die(address).stop()
 
     async def aclose(self) -> None:
         processes = list(self.running.values())
