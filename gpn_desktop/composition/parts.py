@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from gpn_desktop import __version__
 from gpn_desktop.adapters.builtin.cheating import CheatingRuntime
 from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
+from gpn_desktop.adapters.chain.endpoints import websocket_url
 from gpn_desktop.adapters.chain.evm import EvmChain, EvmOptions
+from gpn_desktop.adapters.chain.fees import Fees
 from gpn_desktop.adapters.chain.rpc import Rpc
+from gpn_desktop.adapters.chain.writer import Policy
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, local_digest
 from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
@@ -68,19 +71,19 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
         )
     domain = Domain(config.chain_id, config.contract)
     store = SqliteStore(config.store_path(config.chain_id))
-    chain = EvmChain(
-        config.ethereum_api[0],
-        config.contract,
-        config.chain_id,
-        key,
-        store,
-        EvmOptions(deployed_at=config.contract_block),
-    )
+    chain = EvmChain(config.ethereum_api, config.contract, config.chain_id, key, store, chain_options(config))
     clock = SystemClock()
     delay = config.confirmations + 1 if config.confirmations else 0
     authority = ChainAuthority(chain, clock, config.confirmations, delay)
     context = _context(config, key, domain, store, clock, config.consumer_addresses, extras)
     return Node(context, authority, chain)
+
+
+def chain_options(config: NodeConfig) -> EvmOptions:
+    """How the operator wants the chain to be used."""
+    fees = Fees(ceiling=config.max_fee, priority_ceiling=config.max_priority)
+    policy = Policy(fees=fees, confirmations=config.confirmations)
+    return EvmOptions(deployed_at=config.contract_block, policy=policy)
 
 
 async def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
@@ -160,17 +163,18 @@ def _runtime(config: NodeConfig, key: NodeKey, extras: Extras) -> ProverRuntime:
 
 
 async def find_chain(config: NodeConfig) -> NodeConfig:
-    """The settings with the first endpoint that answers, and the chain's id if none was set.
+    """The settings with all endpoints, the first that answers in front, and the chain's id if none was set.
 
-    The chain is followed by subscription, so an http address is taken for the WebSocket of the same host.
+    Raises:
+        ChainUnreachable: none answers.
     """
     if config.mode is Mode.TESTING or not config.ethereum_api:
         return config
+    urls = [websocket_url(url) for url in config.ethereum_api]
     last: ChainUnreachable | None = None
-    for url in config.ethereum_api:
-        socket = "ws" + url.removeprefix("http") if url.startswith("http") else url
+    for url in urls:
         try:
-            rpc = await Rpc.open(socket, request_timeout=ENDPOINT_SECONDS)
+            rpc = await Rpc.open(url, request_timeout=ENDPOINT_SECONDS)
             try:
                 chain_id = await rpc.chain_id()
             finally:
@@ -179,7 +183,8 @@ async def find_chain(config: NodeConfig) -> NodeConfig:
             log.warning("an endpoint is left out: %s", error)
             last = error
             continue
-        return replace(config, ethereum_api=(socket,), chain_id=config.chain_id or chain_id)
+        in_turn = (url, *(other for other in urls if other != url))
+        return replace(config, ethereum_api=in_turn, chain_id=config.chain_id or chain_id)
     assert last is not None
     raise last
 

@@ -1,25 +1,26 @@
 """A node's chain: the settlement contract on any EVM chain, over a WebSocket that is replaced when it fails.
 
 While the chain node is gone, calls fail at once with ChainUnreachable and ``ChainDown`` was told; what was
-missed is made good before ``ChainUp``. This is the place where follower and writer meet one connection.
+missed is made good before ``ChainUp``, through the same endpoint or another. This is the place where follower
+and writer meet one connection: whatever they do at one head, they do with that connection alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from eth_abi.exceptions import DecodingError
 
 from gpn_desktop.adapters.chain import bindings, codec
+from gpn_desktop.adapters.chain.endpoints import Endpoints
 from gpn_desktop.adapters.chain.follower import Follower
 from gpn_desktop.adapters.chain.rpc import Header, Log, Refused, Rpc
 from gpn_desktop.adapters.chain.slots import Slots
-from gpn_desktop.adapters.chain.writer import Fees, Payload, Writer
+from gpn_desktop.adapters.chain.writer import Payload, Policy, Writer
 from gpn_desktop.core.errors import ChainUnreachable, ContractMissing, GpnError, WrongChain
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei, short
 from gpn_desktop.ports.calls import Call, Settle, SettleAttested
@@ -50,21 +51,29 @@ LOG_CHUNK: Final = 5000  # blocks looked through at once for a consumer's last p
 
 @dataclass(frozen=True, slots=True)
 class EvmOptions:
-    """Seconds, and the fee policy. ``deployed_at`` is the contract's block: nothing older is looked for."""
+    """Seconds, and the policy of transactions. Nothing before block ``deployed_at`` is looked for.
+
+    After ``quiet`` seconds without a new head the chain node is asked for it: one that has forgotten the
+    subscription, or hangs, is found out.
+    """
 
     request_timeout: float = 15.0
     first_retry: float = 0.5
     last_retry: float = 30.0
+    quiet: float = 60.0
     deployed_at: int = 0
-    fees: Fees = field(default_factory=Fees)
+    policy: Policy = field(default_factory=Policy)
 
 
 class EvmChain:
-    """See ``ports.chain.Chain``. ``key`` None is a chain that is only read."""
+    """See ``ports.chain.Chain``. ``key`` None is a chain that is only read.
+
+    ``urls``: one endpoint or several, the preferred one first; see ``endpoints`` for when each is used.
+    """
 
     def __init__(
         self,
-        url: str,
+        urls: str | Sequence[str],
         contract: Address,
         chain_id: int,
         key: NodeKey | None,
@@ -72,10 +81,11 @@ class EvmChain:
         options: EvmOptions | None = None,
     ) -> None:
         self.domain = Domain(chain_id=chain_id, contract=contract)
-        self._url = url
         self._contract = contract
         self._options = options or EvmOptions()
-        self._writer = Writer(key, chain_id, contract, journal, self._options.fees, bindings.decode_error)
+        named = (urls,) if isinstance(urls, str) else urls
+        self._endpoints = Endpoints(named, self._options.first_retry, self._options.last_retry)
+        self._writer = Writer(key, chain_id, contract, journal, self._options.policy, bindings.decode_error)
         self._slots = Slots(key.address if key else None)
         self._rpc: Rpc | None = None
         self._down = "The chain is not started."
@@ -88,7 +98,7 @@ class EvmChain:
     # life -------------------------------------------------------------------------------------------------
 
     async def start(self, from_block: int) -> None:
-        rpc = await self._connect()
+        rpc = await self._endpoints.first(self._connect)
         first = max(from_block, self._options.deployed_at)
         follower = Follower(self._contract, first, _decode, self._emit)
         self._task = asyncio.create_task(self._run(rpc, follower), name="chain")
@@ -120,24 +130,23 @@ class EvmChain:
         self._slots.saw(event)
         self._queue.put_nowait(event)
 
-    async def _connect(self) -> Rpc:
-        rpc = await Rpc.open(self._url, self._options.request_timeout)
+    async def _connect(self, url: str) -> Rpc:
+        rpc = await Rpc.open(url, self._options.request_timeout)
         try:
             await self._check(rpc)
             await rpc.subscribe_heads()
             await self._writer.connected(rpc)
-        except BaseException:
+        except BaseException as error:
             await rpc.aclose()
+            if isinstance(error, Refused):
+                raise ChainUnreachable(f"The chain node refuses to answer: {error.message}.") from error
             raise
         self._rpc = rpc
         return rpc
 
     async def _check(self, rpc: Rpc) -> None:
-        try:
-            chain_id = await rpc.chain_id()
-            code = await rpc.code(self._contract)
-        except Refused as error:
-            raise ChainUnreachable(f"The chain node refuses to answer: {error.message}.") from error
+        chain_id = await rpc.chain_id()
+        code = await rpc.code(self._contract)
         if chain_id != self.domain.chain_id:
             raise WrongChain(f"The endpoint serves chain {chain_id}, not {self.domain.chain_id}.")
         if not code:
@@ -148,37 +157,46 @@ class EvmChain:
             try:
                 await self._follow(rpc, follower)
             except (GpnError, Refused) as error:
+                self._endpoints.lost()
                 self._drop(str(error.message))
                 self._emit(ChainDown(str(error.message)))
             finally:
                 await rpc.aclose()
-            rpc = await self._reconnect()
+            rpc = await self._endpoints.next(self._connect)
 
     async def _follow(self, rpc: Rpc, follower: Follower) -> None:
         """Tell what the chain tells, until the connection is lost."""
-        await self._advance(rpc, follower, None)
-        head = await self.head()
-        self._emit(ChainUp(head))
+        head = await self._advance(rpc, follower, None)
+        self._endpoints.holds()
+        self._emit(ChainUp(head.block))
         while True:
-            pushed = await rpc.next_head()
-            await self._writer.look(rpc, pushed)
-            await self._advance(rpc, follower, pushed)
+            head = await self._next_head(rpc)
+            await self._writer.look(rpc, head)
+            await self._advance(rpc, follower, head)
 
-    async def _advance(self, rpc: Rpc, follower: Follower, pushed: Header | None) -> None:
+    async def _next_head(self, rpc: Rpc) -> Header:
+        try:
+            async with asyncio.timeout(self._options.quiet):
+                return await rpc.next_head()
+        except TimeoutError:
+            return await self._head(rpc)
+
+    async def _advance(self, rpc: Rpc, follower: Follower, pushed: Header | None) -> Header:
+        """Follow to the head, and see to the transactions that its branch voided or confirmed."""
         void = await follower.advance(rpc, pushed)
         if void is not None:
             self._snapshots.clear()
             await self._writer.reorganised(rpc, void)
+        head = pushed or await self._head(rpc)
+        await self._writer.settle_down(rpc, head.number)
+        return head
 
-    async def _reconnect(self) -> Rpc:
-        wait = self._options.first_retry
-        while True:
-            await asyncio.sleep(wait * random.uniform(0.5, 1))  # spreads the nodes
-            try:
-                return await self._connect()
-            except (GpnError, Refused) as error:
-                self._down = str(error.message)
-            wait = min(wait * 2, self._options.last_retry)
+    @staticmethod
+    async def _head(rpc: Rpc) -> Header:
+        header = await rpc.header()
+        if header is None:
+            raise ChainUnreachable("The chain node has no head.")
+        return header
 
     def _drop(self, reason: str) -> None:
         self._rpc, self._down = None, reason
@@ -211,10 +229,7 @@ class EvmChain:
         return self._params
 
     async def head(self) -> Block:
-        header = await self._ask(lambda rpc: rpc.header())
-        if header is None:
-            raise ChainUnreachable("The chain node has no head.")
-        return header.block
+        return (await self._ask(self._head)).block
 
     async def block(self, number: int) -> Block | None:
         header = await self._ask(lambda rpc: rpc.header(number))
@@ -254,11 +269,11 @@ class EvmChain:
 
     async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
         topics = (bindings.LatestProof.TOPIC, bytes(12) + consumer)
-        last, chunk = at_block, LOG_CHUNK
+        last, chunk, rpc = at_block, LOG_CHUNK, self._connected()
         while last >= self._options.deployed_at:
             first = max(self._options.deployed_at, last - chunk + 1)
             try:
-                logs = await self._connected().logs(self._contract, first, last, topics)
+                logs = await rpc.logs(self._contract, first, last, topics)
             except Refused as error:
                 if chunk == 1:
                     raise ChainUnreachable(f"The chain node gives no logs: {error.message}.") from error

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar
+from urllib.parse import urlsplit
 
 from eth_utils.address import to_checksum_address
 from web3 import AsyncWeb3
@@ -159,6 +160,18 @@ def _log(raw: Mapping[str, Any]) -> Log:
     )
 
 
+def endpoint_name(url: str) -> str:
+    """An endpoint for people and logs: its host, since the rest of the URL may carry an access key."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        return "an endpoint without a host"
+    return host if port is None else f"{host}:{port}"
+
+
 class Rpc:
     """One connection. After ``ChainUnreachable`` it is given up, since nobody knows what got through."""
 
@@ -174,12 +187,13 @@ class Rpc:
         Raises:
             ChainUnreachable
         """
+        name = endpoint_name(url)
         try:
             provider = WakingWebSocketProvider(url, request_timeout)
             await provider.connect()
         except (Web3Exception, WebSocketException, OSError, TimeoutError, ValueError) as error:
-            reason = error.__cause__ or error
-            raise ChainUnreachable(f"No chain node answers at {url}: {reason}") from error
+            reason = str(error.__cause__ or error).replace(url, name)
+            raise ChainUnreachable(f"No chain node answers at {name}: {reason}") from error
         return cls(provider)
 
     def give_up(self) -> None:
@@ -251,6 +265,15 @@ class Rpc:
     async def send(self, raw: bytes) -> None:
         """Raises Refused when the chain node does not take the transaction."""
         await self._eth.send_raw_transaction(raw)
+
+    @_guarded
+    async def knows(self, tx_hash: Hash32) -> bool:
+        """Whether the chain node has the transaction, mined or waiting."""
+        try:
+            await self._eth.get_transaction(hex0x(tx_hash))  # type: ignore[arg-type]
+        except TransactionNotFound:
+            return False
+        return True
 
     @_guarded
     async def receipt(self, tx_hash: Hash32) -> Receipt | None:

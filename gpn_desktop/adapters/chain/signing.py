@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
@@ -42,6 +43,26 @@ def sign(tx: Outgoing, key: NodeKey) -> tuple[bytes, Hash32]:
         fields["to"] = to_checksum_address(tx.to)
     raw = bytes(Account.sign_transaction(fields, key.secret).raw_transaction)
     return raw, keccak(raw)
+
+
+def read_signed(raw: bytes) -> Outgoing:
+    """What ``sign`` signed."""
+    fields: list[bytes] = rlp.decode(raw[1:])
+    chain_id, nonce, tip, max_fee, gas, to, value, data = fields[:8]
+    return Outgoing(
+        chain_id=_number(chain_id),
+        nonce=_number(nonce),
+        to=Address(to) if to else None,
+        value=_number(value),
+        data=data,
+        gas=_number(gas),
+        max_fee=_number(max_fee),
+        priority_fee=_number(tip),
+    )
+
+
+def _number(field: bytes) -> int:
+    return int.from_bytes(field, "big")
 
 
 def contract_address(sender: Address, nonce: int) -> Address:

@@ -60,8 +60,13 @@ class Journal:
             raise Killed
 
     async def pending_txs(self) -> list[TxRecord]:
-        waiting = (TxState.SIGNED, TxState.SENT)
-        return sorted((r for r in self.records.values() if r.state in waiting), key=lambda r: r.nonce)
+        return sorted((r for r in self.records.values() if r.is_pending), key=lambda r: r.nonce)
+
+    async def unsettled_txs(self) -> list[TxRecord]:
+        return sorted((r for r in self.records.values() if r.is_unsettled), key=lambda r: r.nonce)
+
+    async def recent_txs(self, limit: int) -> list[TxRecord]:
+        return list(self.records.values())[::-1][:limit]
 
 
 class Killed(Exception):

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from gpn_desktop.adapters.chain.evm import EvmChain, EvmOptions
+from gpn_desktop.adapters.chain.fees import Fees
 from gpn_desktop.adapters.chain.localnet import AnvilLocalnet, find_anvil
 from gpn_desktop.adapters.chain.rpc import Rpc
-from gpn_desktop.adapters.chain.writer import Fees
-from gpn_desktop.core.errors import ChainUnreachable, TransactionFailed
+from gpn_desktop.adapters.chain.writer import Policy
+from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, TransactionFailed
 from gpn_desktop.core.types import Address, Wei, hex0x
 from gpn_desktop.ports.calls import (
     Commit,
@@ -233,7 +234,9 @@ async def test_a_transaction_that_the_base_fee_overtook_is_raised(anvil: AnvilHa
 
     second = await journal.until("more", TxState.SENT, lambda record: record.hash != first.hash)
     assert second.nonce == first.nonce
-    assert {record.hash for record in await journal.pending_txs()} == {first.hash, second.hash}
+    assert [record.hash for record in await journal.pending_txs()] == [second.hash]
+    (older,) = [tx for tx in await journal.unsettled_txs() if tx.state is TxState.REPLACED]
+    assert (older.nonce, older.hash, older.raw) == (first.nonce, first.hash, first.raw)
     if restart:
         waiting.cancel()
         await chain.aclose()
@@ -275,12 +278,15 @@ async def test_the_older_of_two_transactions_may_be_the_one_that_is_mined(anvil:
 
 async def test_gas_over_the_ceiling_is_not_paid(anvil: AnvilHarness) -> None:
     journal = Journal()
-    options = EvmOptions(fees=Fees(ceiling=1000))
+    options = EvmOptions(policy=Policy(fees=Fees(ceiling=1000)))
     chain = EvmChain(anvil.url, anvil.domain.contract, 31337, anvil.keys[0], journal, options)
     await chain.start(0)
-    with pytest.raises(TransactionFailed, match="ceiling"):
+    with pytest.raises(FeesTooHigh, match=r"over the ceiling of 0\.000001 gwei"):
         await chain.submit("register", RegisterProver(payout_of(1), STAKE))
-    assert journal.records == {}
+    queued = journal.records["register"]
+    assert (queued.state, queued.raw, queued.nonce) == (TxState.QUEUED, b"", -1)
+    assert "over the ceiling" in queued.error
+    assert await chain.prover(anvil.keys[0].address) is None
     await chain.aclose()
 
 

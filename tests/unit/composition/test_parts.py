@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from gpn_desktop import config
-from gpn_desktop.composition.parts import Extras, build_node, find_chain
+from gpn_desktop.composition.parts import Extras, build_node, chain_options, find_chain
 from gpn_desktop.core.errors import ChainUnreachable, ConfigError
 from gpn_desktop.services.demo.stage import new_key
 
@@ -42,7 +42,7 @@ def settings(**env: str) -> config.NodeConfig:
 async def test_the_first_endpoint_that_answers_is_used(port: int, dead_port: int) -> None:
     urls = f"ws://127.0.0.1:{dead_port},http://127.0.0.1:{port}"
     found = await find_chain(settings(ETHEREUM_API=urls))
-    assert found.ethereum_api == (f"ws://127.0.0.1:{port}",)
+    assert found.ethereum_api == (f"ws://127.0.0.1:{port}", f"ws://127.0.0.1:{dead_port}"), "none is lost"
     assert found.chain_id == CHAIN_ID
 
 
@@ -54,6 +54,22 @@ async def test_a_configured_chain_id_is_kept(port: int) -> None:
 async def test_no_endpoint_at_all(dead_port: int) -> None:
     with pytest.raises(ChainUnreachable):
         await find_chain(settings(ETHEREUM_API=f"ws://127.0.0.1:{dead_port}"))
+
+
+def test_the_operators_ceilings_reach_the_transactions() -> None:
+    options = chain_options(
+        settings(
+            GPN_MAX_FEE_GWEI="12.5",
+            GPN_MAX_PRIORITY_GWEI="0.25",
+            GPN_CONFIRMATIONS="7",
+            GPN_CONTRACT_BLOCK="9",
+        )
+    )
+    assert (options.policy.fees.ceiling, options.policy.fees.priority_ceiling) == (
+        12_500_000_000,
+        250_000_000,
+    )
+    assert (options.policy.confirmations, options.deployed_at) == (7, 9)
 
 
 async def test_settings_that_make_no_node() -> None:
