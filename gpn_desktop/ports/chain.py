@@ -144,6 +144,10 @@ class TxJournal(Protocol):
 
     async def put_tx(self, record: TxRecord) -> None: ...
 
+    async def forget_unsigned(self, intent: str) -> None:
+        """Take out an intent that was never signed and is not asked for any more; others stay."""
+        ...
+
     async def pending_txs(self) -> list[TxRecord]:
         """Signed or sent, not yet mined, by nonce."""
         ...

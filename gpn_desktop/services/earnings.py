@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import ChainUnreachable, GpnError, TransactionFailed
+from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, GpnError, TransactionFailed
 from gpn_desktop.core.messages import VotesMessage
 from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Vote, Wei, to_wei
@@ -113,7 +113,8 @@ class Earnings:
             self.totals.claimable = await self.chain.rewards(member.member_id)
 
     async def submit(self, intent: str, call: Call) -> TxRecord:
-        new = await self.ctx.store.tx_by_intent(intent) is None
+        before = await self.ctx.store.tx_by_intent(intent)
+        new = before is None or before.state is TxState.QUEUED
         record = await self.chain.submit(intent, call)
         if new:
             self.totals.fees = Wei(self.totals.fees + record.fee)
@@ -189,11 +190,15 @@ class Earnings:
         named: dict[str, list[Due]] = {}
         fresh: list[Due] = []
         failed: list[Hash32] = []
+        queued: set[str] = set()
         for due in group:
             name = (await self.ctx.store.get(f"settling:{due.entry.id.hex()}") or b"").decode()
             record = await self.ctx.store.tx_by_intent(name) if name else None
             if record is None:
                 fresh.append(due)
+            elif record.state is TxState.QUEUED:
+                fresh.append(due)  # nothing was signed, and the batch may have changed since
+                queued.add(name)
             elif record.state is TxState.REVERTED:
                 fresh.append(due)
                 failed.append(record.hash)
@@ -205,6 +210,8 @@ class Earnings:
             for due in part:
                 await self.ctx.store.set(f"settling:{due.entry.id.hex()}", intent.encode())
             named[intent] = part
+        for name in queued - named.keys():
+            await self.ctx.store.forget_unsigned(name)
         return named
 
     async def _send(self, intent: str, part: list[Due]) -> None:
@@ -235,7 +242,7 @@ class Earnings:
         for due in part:
             due.asked = False
             due.at = Millis(self.authority.now() + (REFUSED_PAUSE_MS if refused else 0))
-        if isinstance(error, ChainUnreachable):
+        if isinstance(error, ChainUnreachable | FeesTooHigh):
             log.warning("settlement waits: %s", error)
         elif any(due.entry.settled is None for due in part):
             self.ctx.alert(f"Settling failed: {error}")
@@ -439,7 +446,7 @@ class Earnings:
                     raise
                 await self.ctx.store.set("withdrawals", following)
                 await self._load_member()
-                sent += to_wei(amount) if record.state is TxState.MINED else 0
+                sent += to_wei(amount) if record.is_done else 0
         self.ctx.changed()
         return Wei(sent)
 

@@ -160,6 +160,11 @@ class MemoryStore:
         self._check()
         return self._txs.get(intent)
 
+    async def forget_unsigned(self, intent: str) -> None:
+        self._check()
+        if intent in self._txs and self._txs[intent].nonce < 0:
+            del self._txs[intent]
+
     async def pending_txs(self) -> list[TxRecord]:
         self._check()
         return sorted((tx for tx in self._txs.values() if tx.is_pending), key=_by_nonce)

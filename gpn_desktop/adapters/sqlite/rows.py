@@ -106,6 +106,13 @@ def put_tx(record: TxRecord) -> Write:
     return write
 
 
+def forget_unsigned(intent: str) -> Write:
+    def write(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM txs WHERE intent = ? AND nonce < 0", (intent,))
+
+    return write
+
+
 def open_txs(kind: int) -> Callable[[sqlite3.Connection], list[TxRecord]]:
     """The transactions that still need looking after: TX_PENDING or TX_UNSETTLED."""
     query = "SELECT intent, body FROM txs WHERE open AND open = ? ORDER BY nonce, intent"

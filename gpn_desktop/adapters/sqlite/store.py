@@ -180,6 +180,9 @@ class SqliteStore:
     async def tx_by_intent(self, intent: str) -> TxRecord | None:
         return await self._read(rows.one(TxRecord, "SELECT body FROM txs WHERE intent = ?", intent))
 
+    async def forget_unsigned(self, intent: str) -> None:
+        await self._write(rows.forget_unsigned(intent))
+
     async def pending_txs(self) -> list[TxRecord]:
         return await self._read(rows.open_txs(rows.TX_PENDING))
 

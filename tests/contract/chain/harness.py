@@ -59,6 +59,10 @@ class Journal:
         if record.state is self.dies_after:
             raise Killed
 
+    async def forget_unsigned(self, intent: str) -> None:
+        if intent in self.records and self.records[intent].nonce < 0:
+            del self.records[intent]
+
     async def pending_txs(self) -> list[TxRecord]:
         return sorted((r for r in self.records.values() if r.is_pending), key=lambda r: r.nonce)
 

@@ -49,6 +49,10 @@ def put_tx(n: int, nonce: int, state: TxState, error: str) -> Step:
     return lambda s: s.put_tx(replace(samples.tx(str(n), nonce, state), error=error))
 
 
+def forget_unsigned(n: int) -> Step:
+    return lambda s: s.forget_unsigned(str(n))
+
+
 def put_withdrawal(n: int, time_ms: Millis) -> Step:
     return lambda s: s.put_withdrawal(WithdrawalRow(keccak(bytes([n])), Wei(n), time_ms))
 
@@ -66,6 +70,7 @@ steps = st.one_of(
     st.builds(put_job, number, st.integers(0, 1), st.sampled_from("ab"), st.booleans(), times),
     st.builds(put_settlement, number, st.integers(0, 3), st.booleans()),
     st.builds(put_tx, number, st.integers(-1, 3), st.sampled_from(TxState), st.sampled_from(("", "why"))),
+    st.builds(forget_unsigned, number),
     st.builds(put_withdrawal, number, times),
     st.builds(put_rest, number, st.binary(max_size=8)),
 )

@@ -250,6 +250,15 @@ async def test_recent_transactions_stand_in_the_order_in_which_they_were_asked_f
     assert await store.recent_txs(0) == []
 
 
+async def test_only_what_was_never_signed_is_forgotten(store: Store) -> None:
+    queued, sent = replace(samples.tx("q", -1, TxState.QUEUED), raw=b""), samples.tx("s", 0, TxState.SENT)
+    for record in (queued, sent):
+        await store.put_tx(record)
+        await store.forget_unsigned(record.intent)
+    await store.forget_unsigned("never heard of")
+    assert await store.recent_txs(9) == [sent]
+
+
 async def test_a_database_of_the_first_version_opens_with_its_transactions(tmp_path: Path) -> None:
     path = tmp_path / "node.db"
     store = SqliteStore(path)
