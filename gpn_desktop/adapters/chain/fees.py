@@ -14,7 +14,7 @@ from typing import Final
 from gpn_desktop.core.errors import FeesTooHigh
 
 GWEI: Final = 10**9
-FIRST_SHARE: Final = (64, 81)  # of the tip's ceiling: (8/9)², for two replacements
+FIRST_SHARE: Final = (3, 4)  # of the tip's ceiling; 3/4 raised by an eighth twice is 243/256
 
 
 @dataclass(frozen=True, slots=True)
