@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from gpn_desktop.core.eip712 import keccak
 
 Request = dict[str, Any]
-Answer = Callable[[Request], str | None]  # text to send in the chain node's place; None passes it on
+# The text to send in the chain node's place; None passes the request on, as it was or as it was changed.
+Answer = Callable[[Request], str | None]
 SILENCE = ""
 
 
@@ -31,7 +32,6 @@ class Relay:
         self._target = target
         self.port = port
         self.answer: Answer = lambda _: None
-        self.silent = False
         self.asked: list[str] = []
         self._server: Server | None = None
         self._came = asyncio.Event()
@@ -69,10 +69,10 @@ class Relay:
                     self.asked.append(request["method"])
                     self._came.set()
                     reply = self.answer(request)
-                    if self.silent or reply == SILENCE:
+                    if reply == SILENCE:
                         continue
                     if reply is None:
-                        await far.send(text)
+                        await far.send(json.dumps(request))
                     else:
                         await near.send(reply)
             back.cancel()
@@ -80,8 +80,7 @@ class Relay:
     async def _back(self, far: Any, near: ServerConnection) -> None:
         with suppress(ConnectionClosed):
             async for text in far:
-                if not self.silent:
-                    await near.send(text)
+                await near.send(text)
 
 
 def result(request: Request, value: object) -> str:
