@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from gpn_desktop.adapters.chain.rpc import Refused, Rpc
 from gpn_desktop.core.errors import ChainUnreachable
-from gpn_desktop.core.types import ZERO_ADDRESS
+from gpn_desktop.core.types import ZERO_ADDRESS, ZERO_HASH
 
 Answer = Callable[[dict[str, object]], object]
 
@@ -156,6 +156,21 @@ async def test_heads_that_nobody_reads_do_not_block_the_answers() -> None:
         assert await rpc.chain_id() == 1
         assert (await rpc.next_head()).number == 1999, "the newest one counts"
         await rpc.aclose()
+
+
+async def test_a_transaction_is_known_or_not() -> None:
+    async with chain_node(result(None)) as rpc:
+        assert not await rpc.knows(ZERO_HASH)
+    async with chain_node(result({"hash": "0x" + "11" * 32, "blockNumber": None})) as rpc:
+        assert await rpc.knows(ZERO_HASH)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+async def test_an_endpoint_that_cannot_be_reached_is_named_without_its_key(scheme: str) -> None:
+    with pytest.raises(ChainUnreachable) as away:
+        await Rpc.open(f"{scheme}://127.0.0.1:1/v3/my-access-key", request_timeout=1)
+    assert "127.0.0.1:1" in str(away.value)
+    assert "my-access-key" not in str(away.value)
 
 
 async def test_nobody_there() -> None:
