@@ -339,7 +339,7 @@ class MemoryChain:
         async with self._locks.setdefault(intent, asyncio.Lock()):
             self._up()
             record = await self._journal.tx_by_intent(intent)
-            if record is None:
+            if record is None or record.state is TxState.QUEUED:
                 record = await self._send(intent, call)
             return await self._outcome(intent, record)
 
