@@ -272,6 +272,31 @@ class Evict:
     member: Address
 
 
+@dataclass(frozen=True, slots=True)
+class Pardon:
+    """A consumer lifts its suspension of a member: the false proof was one that it had asked for."""
+
+    member: Address
+
+
+ConsumerCall = (
+    RegisterConsumer | Deposit | SetImage | BeginExit | WithdrawDeposit | RetireNonces | TakeSnapshot | Pardon
+)
+
+OperatorCall = (
+    RegisterProver
+    | AddStake
+    | SetPayout
+    | BeginUnbond
+    | WithdrawStake
+    | Commit
+    | Renew
+    | Uncommit
+    | WithdrawRewards
+)
+
+SettlementCall = Settle | SettleAttested | Extend | Supersede | Finalize
+
 FaultCall = (
     SlashEquivocation
     | SlashDoubleAnnouncement
@@ -282,18 +307,4 @@ FaultCall = (
     | Evict
 )
 
-Call = (
-    RegisterProver
-    | BeginUnbond
-    | WithdrawStake
-    | RegisterConsumer
-    | Deposit
-    | Commit
-    | Uncommit
-    | TakeSnapshot
-    | Settle
-    | SettleAttested
-    | Extend
-    | Finalize
-    | WithdrawRewards
-)
+Call = ConsumerCall | OperatorCall | SettlementCall | FaultCall

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei
+from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Role, Snapshot, Wei
 from gpn_desktop.ports.calls import Call
 
 
@@ -57,6 +57,8 @@ class ConsumerInfo:
     nonce_window: int  # bit i set: nonce_base + i is used
     exit_at: int
     snapshot_id: int
+    pending_nonce_base: int = 0  # what RetireNonces announced; 0 while nothing is
+    pending_nonce_at: int = 0  # after this time, in Unix seconds, the same call makes it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,19 @@ class ProverInfo:
     stake: Wei
     unbond_at: int
     slashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An operator's commitment to a consumer. Only an eligible one sits in the next snapshot.
+
+    ``expires_at`` in Unix seconds; a commitment to an earlier image and a slashed operator's is not eligible.
+    """
+
+    prover: Address
+    roles: Role
+    expires_at: int
+    eligible: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,21 +251,25 @@ class FeeForfeited:
 
 @dataclass(frozen=True, slots=True)
 class Slashed:
-    """An operator's stake is gone, and it earns nothing any more."""
+    """An operator's stake is gone, and it earns nothing any more; the reporter got a small share of it."""
 
     member: Address
     member_id: int
     reporter: Address
+    burned: Wei
+    share: Wei
     block: Block
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSlashed:
-    """A consumer paid the penalty for two requests on one nonce."""
+    """A consumer paid the penalty for two requests on one nonce: all of it, with the reporter's share."""
 
     consumer: Address
     nonce: int
     penalty: Gwei
+    reporter: Address
+    share: Gwei
     block: Block
 
 
@@ -261,6 +280,15 @@ class Suspended:
     consumer: Address
     member: Address
     until: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Pardoned:
+    """The consumer lifted a member's suspension; the member may commit again."""
+
+    consumer: Address
+    member: Address
     block: Block
 
 
@@ -316,7 +344,15 @@ ChainEvent = (
     | Reorged
     | Settled
     | Extended
+    | Challenged
+    | EntrySkipped
+    | FeeForfeited
     | Finalized
+    | Slashed
+    | ConsumerSlashed
+    | Suspended
+    | Pardoned
+    | ProverChanged
     | RewardsWithdrawn
     | SnapshotTaken
     | ConsumerChanged
@@ -364,6 +400,14 @@ class Chain(Protocol):
     async def prover(self, address: Address) -> ProverInfo | None: ...
 
     async def snapshot(self, consumer: Address, snapshot_id: int) -> Snapshot | None: ...
+
+    async def committee(self, consumer: Address) -> list[Candidate]:
+        """Everyone committed to a consumer; who sits, and on which seat, is the snapshot's to say."""
+        ...
+
+    async def suspended_until(self, consumer: Address, member: Address) -> int:
+        """Until when, in Unix seconds, a member can't commit to the consumer's present image; 0 if it can."""
+        ...
 
     async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
         """The proof hash of the consumer's last ``LatestProof`` event at or before the block."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from eth_abi.exceptions import DecodingError
 
-from gpn_desktop.adapters.chain import bindings, codec
+from gpn_desktop.adapters.chain import bindings, calldata, codec
 from gpn_desktop.adapters.chain.endpoints import Endpoints
 from gpn_desktop.adapters.chain.follower import Follower
 from gpn_desktop.adapters.chain.rpc import Header, Log, Refused, Rpc
@@ -26,6 +26,7 @@ from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Sna
 from gpn_desktop.ports.calls import Call, Settle, SettleAttested
 from gpn_desktop.ports.chain import (
     Block,
+    Candidate,
     ChainDown,
     ChainEvent,
     ChainUp,
@@ -216,9 +217,12 @@ class EvmChain:
         except Refused as error:
             raise ChainUnreachable(f"The chain node refuses to answer: {error.message}") from error
 
-    async def _read(self, data: bytes, decode: Callable[[bytes], T], at_block: int | None = None) -> T:
+    async def _read(
+        self, data: bytes, decode: Callable[[bytes], T], at_block: int | None = None, rpc: Rpc | None = None
+    ) -> T:
+        """``rpc``: the connection to ask, for answers that belong together."""
         try:
-            answer = await self._connected().call(self._contract, data, at_block)
+            answer = await (rpc or self._connected()).call(self._contract, data, at_block)
             return decode(answer)
         except (Refused, DecodingError, ValueError) as error:
             raise ChainUnreachable(f"The chain node cannot answer: {error}") from error
@@ -247,9 +251,10 @@ class EvmChain:
 
     async def consumers(self) -> list[ConsumerInfo]:
         found: list[ConsumerInfo] = []
-        offset = 0
+        offset, rpc = 0, self._connected()
         while True:
-            page = await self._read(bindings.get_consumers(offset, PAGE), bindings.decode_get_consumers)
+            data = bindings.get_consumers(offset, PAGE)
+            page = await self._read(data, bindings.decode_get_consumers, rpc=rpc)
             found += [info for view in page if (info := codec.consumer(view)) is not None]
             if len(page) < PAGE:
                 return found
@@ -266,6 +271,14 @@ class EvmChain:
             if known is not None:
                 self._snapshots[consumer, snapshot_id] = known
         return known
+
+    async def committee(self, consumer: Address) -> list[Candidate]:
+        views = await self._read(bindings.committee(consumer), bindings.decode_committee)
+        return [codec.candidate(view) for view in views]
+
+    async def suspended_until(self, consumer: Address, member: Address) -> int:
+        data = bindings.suspended_until(consumer, member)
+        return await self._read(data, bindings.decode_suspended_until)
 
     async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
         topics = (bindings.LatestProof.TOPIC, bytes(12) + consumer)
@@ -291,13 +304,14 @@ class EvmChain:
 
     async def submit(self, intent: str, call: Call) -> TxRecord:
         if not isinstance(call, Settle | SettleAttested):
-            value, data = codec.encode(call, ZERO_HASH, ())
+            value, data = calldata.encode(call, ZERO_HASH, ())
             return await self._send(intent, Payload(value, data))
         committees = {(e.request.message.consumer, e.request.message.snapshot_id) for e in call.entries}
         found = [await self.snapshot(*committee) for committee in committees]
         snapshots = [snapshot for snapshot in found if snapshot is not None]
-        async with self._slots.take(self._slots_under_way(), self._slot_is_open) as slot:
-            value, data = codec.encode(call, slot, snapshots)
+        under_way = self._slots_under_way()
+        async with self._slots.take(under_way, self._slot_is_open, call.pays) as (slot, pays):
+            value, data = calldata.encode(replace(call, pays=pays), slot, snapshots)
             return await self._send(intent, Payload(value, data))
 
     async def _send(self, intent: str, payload: Payload) -> TxRecord:

@@ -46,6 +46,7 @@ from gpn_desktop.ports.calls import (
 )
 from gpn_desktop.ports.chain import (
     Block,
+    Candidate,
     ChainEvent,
     ConsumerChanged,
     ConsumerInfo,
@@ -117,6 +118,14 @@ class Rules:
             rewards=dict(self.rewards),
         )
 
+    def committee(self, address: Address) -> list[Candidate]:
+        consumer = self.consumers.get(address)
+        committed = consumer.committed.items() if consumer else ()
+        return [Candidate(member, roles, 2**40 - 1, True) for member, roles in committed]
+
+    def suspended_until(self, consumer: Address, member: Address) -> int:
+        return 0
+
     def apply(self, sender: Address, call: Call, block: Block) -> list[ChainEvent]:
         """Carry out a call in a block. Raises Revert."""
         match call:
@@ -142,6 +151,8 @@ class Rules:
                 return self._finalize(call, block)
             case WithdrawRewards(member_id):
                 return self._withdraw(member_id, block)
+            case _:
+                raise Revert(f"{type(call).__name__} is not known to this ledger")
 
     # registry ---------------------------------------------------------------------------------------------
 
@@ -288,7 +299,7 @@ class Rules:
             accepted.append(record)
             events.append(LatestProof(record.consumer, entry.vote.proof_hash, block))
         if not accepted:
-            raise Revert(f"NothingSettled ({first_reason})")
+            raise Revert(f"NothingSettled({first_reason})")
         self.settled += 1
         key = keccak(sender, self.settled.to_bytes(32, "big"))
         raw = b"".join(record.raw for record in accepted)

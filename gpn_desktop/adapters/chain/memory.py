@@ -26,6 +26,7 @@ from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Snapshot, Wei,
 from gpn_desktop.ports.calls import Call, Deposit, RegisterConsumer, RegisterProver
 from gpn_desktop.ports.chain import (
     Block,
+    Candidate,
     ChainDown,
     ChainEvent,
     ChainUp,
@@ -320,6 +321,12 @@ class MemoryChain:
 
     async def snapshot(self, consumer: Address, snapshot_id: int) -> Snapshot | None:
         return self._state().snapshot(consumer, snapshot_id)
+
+    async def committee(self, consumer: Address) -> list[Candidate]:
+        return self._state().committee(consumer)
+
+    async def suspended_until(self, consumer: Address, member: Address) -> int:
+        return self._state().suspended_until(consumer, member)
 
     async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
         ledger = self._up()
