@@ -21,7 +21,7 @@ OLDER: Final = "~"  # between an intent and what tells its older transactions ap
 UNTAKEN: Final = "not sent: "  # marks a journalled transaction that the chain node refused
 NO_NONCE: Final = -1
 _NONCE_TAKEN: Final = "another transaction took its nonce"
-_KEPT_ABOVE: Final = "mined; see the intent itself"
+_KEPT_ABOVE: Final = "kept under the intent's own name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,8 @@ class Outbox:
         for record in older:
             await self._put(replace(record, intent=_aside(record), state=TxState.REPLACED))
         await self._put(replace(newest, intent=intent, state=TxState.SENT))
+        if newest is not again:
+            await self._journal.put_tx(replace(newest, error=_KEPT_ABOVE))  # it has the intent's name again
 
     async def moved(self, record: TxRecord) -> None:
         """It stands in another block than it did."""

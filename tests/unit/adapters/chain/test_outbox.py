@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gpn_desktop.adapters.chain.outbox import Outbox, call_data, never_left
@@ -184,6 +184,7 @@ STEPS = ("sign", "sent", "replace", "mine", "confirm", "reopen", "restart", "ref
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 100)), max_size=30))
+@example([("sign", 0), ("replace", 0), ("mine", 1), ("reopen", 0)])
 async def test_a_restart_at_any_moment_changes_nothing(steps: list[tuple[str, int]]) -> None:
     journal, outbox = await opened()
     raws: set[bytes] = set()
