@@ -12,7 +12,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gpn_desktop.adapters.chain.ledger import Revert, Rules
+from gpn_desktop.adapters.chain.calldata import value_of
+from gpn_desktop.adapters.chain.ledger import Rules
+from gpn_desktop.adapters.chain.ledger_state import Revert
+from gpn_desktop.adapters.chain.slots import own_slot
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import (
     ChainUnreachable,
@@ -23,7 +26,7 @@ from gpn_desktop.core.errors import (
     WrongChain,
 )
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Snapshot, Wei, hex0x
-from gpn_desktop.ports.calls import Call, Deposit, RegisterConsumer, RegisterProver
+from gpn_desktop.ports.calls import Call, Settle, SettleAttested
 from gpn_desktop.ports.chain import (
     Block,
     Candidate,
@@ -32,6 +35,7 @@ from gpn_desktop.ports.chain import (
     ChainUp,
     ConsumerInfo,
     ContractParams,
+    EntrySkipped,
     LatestProof,
     NewHead,
     ProverInfo,
@@ -311,10 +315,11 @@ class MemoryChain:
 
     async def consumer(self, address: Address, at_block: int | None = None) -> ConsumerInfo | None:
         found = self._state(at_block).consumers.get(address)
-        return None if found is None else found.info
+        return found.info if found and found.is_registered else None
 
     async def consumers(self) -> list[ConsumerInfo]:
-        return [consumer.info for consumer in self._state().consumers.values()]
+        state = self._state()
+        return [state.consumers[address].info for address in state.listed]
 
     async def prover(self, address: Address) -> ProverInfo | None:
         return self._state().provers.get(address)
@@ -323,7 +328,8 @@ class MemoryChain:
         return self._state().snapshot(consumer, snapshot_id)
 
     async def committee(self, consumer: Address) -> list[Candidate]:
-        return self._state().committee(consumer)
+        state = self._state()
+        return state.committee(consumer, self._ledger.head.time)
 
     async def suspended_until(self, consumer: Address, member: Address) -> int:
         return self._state().suspended_until(consumer, member)
@@ -354,8 +360,12 @@ class MemoryChain:
         if self._key is None:
             raise KeyMissing("This node has no key to sign transactions with.")
         ledger, sender = self._up(), self._key.address
-        if _value(call) > ledger.state.balances.get(sender, 0):
-            raise InsufficientFunds(f"The transaction needs {_value(call)} wei, and the account holds less.")
+        if value_of(call) > ledger.state.balances.get(sender, 0):
+            raise InsufficientFunds(
+                f"The transaction needs {value_of(call)} wei, and the account holds less."
+            )
+        if isinstance(call, Settle | SettleAttested) and call.pays is not None:
+            own_slot(sender, call.pays.key)
         refused = ledger.refusal(sender, call)
         if refused:
             raise TransactionFailed(f"The contract refuses: {refused}.")
@@ -393,14 +403,6 @@ class MemoryChain:
         return record
 
 
-def _value(call: Call) -> int:
-    """What a call pays in, in wei."""
-    match call:
-        case RegisterProver(stake=amount) | RegisterConsumer(deposit=amount) | Deposit(amount=amount):
-            return amount
-    return 0
-
-
 def _told_by(tx: Hash32, events: list[ChainEvent]) -> list[ChainEvent]:
-    """Withdrawals name their transaction, which the rules don't know."""
-    return [replace(e, tx=tx) if isinstance(e, RewardsWithdrawn) else e for e in events]
+    """Some events name their transaction, which the rules don't know."""
+    return [replace(e, tx=tx) if isinstance(e, RewardsWithdrawn | EntrySkipped) else e for e in events]
