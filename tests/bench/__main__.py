@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import network, sustained, transfer
+from tests.bench import gas, network, sustained, transfer
 from tests.bench.rows import Row, as_json, as_table
 
 Suite = Callable[[], Awaitable[list[Row]]]
@@ -15,6 +15,7 @@ SUITES: dict[tuple[str, ...], Suite] = {
     network.NAMES: network.measure,
     sustained.NAMES: sustained.measure,
     transfer.NAMES: transfer.measure,
+    gas.NAMES: gas.measure,
 }
 
 
@@ -33,7 +34,7 @@ def main() -> int:
     args = parser.parse_args()
     rows = asyncio.run(run(args.only))
     print(as_json(rows) if args.json else as_table(rows))
-    return 0 if rows and all(row.value is not None for row in rows) else 1
+    return 1 if not rows or any(row.missed for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -6,19 +6,13 @@ Digests must equal the protocol's vectors, and every wei must be accounted for f
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
 from gpn_desktop.adapters.chain import bindings as gpn
-from gpn_desktop.adapters.chain.localnet import find_anvil
 from gpn_desktop.core.eip712 import (
     address_of_secret,
     details_hash,
@@ -32,21 +26,17 @@ from gpn_desktop.core.types import (
     Address,
     BatchVote,
     Details,
-    Domain,
     Gwei,
     Hash32,
     Request,
-    Signature,
     Vote,
     hex0x,
-    parse_address,
     parse_hash,
 )
-from tests.contract.chain.harness import NODE_MODULES, need_anvil
+from tests.contract.chain.harness import need_anvil
+from tests.contract.evmnode import ROOT, Deployment, Evm, Refused, compact, deploy, evm_node
 from tests.unit.core.vectors import MAIN, MESSAGES, REQUEST
 
-ROOT = Path(__file__).parents[2]
-ARTIFACT = ROOT / "contracts" / "artifacts" / "GpnSettlement.json"
 VECTORS = json.loads((ROOT / "proto" / "vectors" / "eip712.json").read_text())
 WEI = 10**9
 ETHER = 10**18
@@ -70,112 +60,18 @@ PARAMS = gpn.Params(
 )
 
 
-class Refused(Exception):
-    """The chain's own words for a call it would not take; ``data`` is what the contract reverted with."""
-
-    def __init__(self, message: str, data: bytes) -> None:
-        super().__init__(message)
-        self.data = data
-
-
-@dataclass
-class Evm:
-    """A JSON-RPC node on loopback that signs for any sender."""
-
-    url: str
-
-    def ask(self, method: str, *params: Any) -> Any:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        query = urllib.request.Request(
-            self.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(query, timeout=10) as answer:
-            reply = json.load(answer)
-        if "error" in reply:
-            data = reply["error"].get("data") or "0x"
-            raise Refused(reply["error"]["message"], bytes.fromhex(data[2:]))
-        return reply["result"]
-
-    def send(self, sender: bytes, to: bytes | None, data: bytes, value: int = 0) -> dict[str, Any]:
-        """The receipt of a mined transaction; Refused, with the contract's words, where it would revert."""
-        tx = {"from": hex0x(sender), "data": hex0x(data), "value": hex(value), "gasPrice": "0x0"}
-        if to is not None:
-            tx["to"] = hex0x(to)
-        self.ask("eth_call", tx, "latest")
-        sent = self.ask("eth_sendTransaction", tx)
-        self.ask("evm_mine")
-        receipt: dict[str, Any] = self.ask("eth_getTransactionReceipt", sent)
-        return receipt
-
-    def balance(self, account: bytes) -> int:
-        return int(self.ask("eth_getBalance", hex0x(account), "latest"), 16)
-
-    def advance(self, seconds: int) -> None:
-        self.ask("evm_increaseTime", seconds)
-        self.ask("evm_mine")
-
-    def now(self) -> int:
-        return int(self.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-
-@dataclass
-class Deployment:
-    evm: Evm
-    address: Address
-    domain: Domain
-
-    def call(self, data: bytes) -> bytes:
-        result = self.evm.ask("eth_call", {"to": hex0x(self.address), "data": hex0x(data)}, "latest")
-        return bytes.fromhex(result[2:])
-
-    def send(self, secret: bytes, data: bytes, value: int = 0) -> list[gpn.Event]:
-        """The events of a transaction of the key's account."""
-        receipt = self.evm.send(address_of_secret(secret), self.address, data, value)
-        assert receipt["status"] == "0x1"
-        return [event for log in receipt["logs"] if (event := decoded(log)) is not None]
-
-
-def decoded(log: dict[str, Any]) -> gpn.Event | None:
-    topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-    return gpn.decode_log(topics, bytes.fromhex(log["data"][2:]))
-
-
-def wait_until_open(child: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and child.poll() is None:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    pytest.fail("anvil did not open its port")
-
-
 @pytest.fixture(scope="module")
 def evm() -> Iterator[Evm]:
     need_anvil()
-    program = find_anvil(NODE_MODULES)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(program), "--host", "127.0.0.1", "--port", str(port), "--silent"]
-    command += ["--auto-impersonate", "--no-mining", "--gas-price", "0", "--base-fee", "0"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until_open(child, port)
-        yield Evm(f"http://127.0.0.1:{port}")
-    finally:
-        child.kill()
-        child.wait()
+    with evm_node() as node:
+        yield node
 
 
 @pytest.fixture
 def contract(evm: Evm) -> Iterator[Deployment]:
     """A fresh deployment with a consumer and four operators in a snapshot; the chain is put back after it."""
     mark = evm.ask("evm_snapshot")
-    deployer = parse_address(evm.ask("eth_accounts")[0])
-    code = gpn.creation_code(ARTIFACT) + gpn.constructor_args(PARAMS)
-    address = parse_address(evm.send(deployer, None, code)["contractAddress"])
-    made = Deployment(evm, address, Domain(31337, address))
+    made = deploy(evm, PARAMS)
     for secret in [CONSUMER, *OPERATORS]:
         evm.ask("anvil_setBalance", hex0x(address_of_secret(secret)), hex(100 * ETHER))
     made.send(CONSUMER, gpn.register_consumer("example/image:1", IMAGE), ETHER)
@@ -186,11 +82,6 @@ def contract(evm: Evm) -> Iterator[Deployment]:
     made.send(OPERATORS[0], gpn.take_snapshot(consumer))
     yield made
     evm.ask("evm_revert", mark)
-
-
-def compact(signature: Signature) -> tuple[bytes, bytes]:
-    vs = int.from_bytes(signature[32:64], "big") | (signature[64] - 27) << 255
-    return signature[:32], vs.to_bytes(32, "big")
 
 
 def votes(hash32: Hash32, seats: tuple[int, ...]) -> bytes:
