@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpn_desktop.core.eip712 import digest, keccak, sign_digest
 from gpn_desktop.core.messages import Signed
 from gpn_desktop.core.types import (
     Address,
+    Announcement,
     BatchVote,
     Details,
     Gwei,
@@ -20,15 +21,19 @@ from gpn_desktop.core.types import (
 )
 from gpn_desktop.ports.calls import (
     Commit,
+    Finalize,
+    Opinion,
+    Refuted,
     RegisterConsumer,
     RegisterProver,
     SeatVote,
+    Settle,
     SettlementEntry,
     TakeSnapshot,
 )
-from gpn_desktop.ports.chain import Chain
+from gpn_desktop.ports.chain import Chain, Settled, TxRecord
 from gpn_desktop.ports.secrets import NodeKey
-from tests.contract.chain.harness import Harness, Journal
+from tests.contract.chain.harness import Harness, Journal, Watcher
 
 IMAGE = keccak(b"an image")
 DEPOSIT = Wei(10**18)
@@ -70,18 +75,18 @@ class Committee:
     ) -> SettlementEntry:
         """A request that seat ``prover`` proved and the seats ``voters`` found valid."""
         head = await self.chains[0].head()
+        seat = self.snapshot.seats[prover]
         request = Request(
             consumer=self.consumer,
             nonce=nonce,
             reward=reward,
             deadline=head.time + lifetime,
-            quorum=2,
+            quorum=len(self.snapshot.verifiers(seat.address)) // 2 + 1,
             snapshot_id=self.snapshot.snapshot_id,
             payload_hash=keccak(b"payload"),
             details=Details(60, IMAGE, head.number, f"job-{nonce}"),
         )
         signed = Signed[Request].sign(request, self.keys[0].secret, self.consumer, self.harness.domain)
-        seat = self.snapshot.seats[prover]
         vote = Vote(signed.digest, seat.address, keccak(b"proof %d" % nonce), 0, True)
         return SettlementEntry(signed, vote, self.votes(digest(vote, self.harness.domain), voters))
 
@@ -94,6 +99,50 @@ class Committee:
         domain = self.harness.domain
         statement = BatchVote(tuple(digest(entry.vote, domain) for entry in entries))
         return self.votes(digest(statement, domain), voters)
+
+    # evidence -----------------------------------------------------------------------------------------------
+
+    def opinion(self, seat: int, vote: Vote, batch: tuple[Hash32, ...] = (), index: int = 0) -> Opinion:
+        """What the seat signed: the vote, or the list of votes that it stands in."""
+        domain = self.harness.domain
+        statement = digest(BatchVote(batch) if batch else vote, domain)
+        return Opinion(vote, sign_digest(statement, self.keys[1 + seat].secret), batch, index)
+
+    def refuted(self, vote: Vote, voters: tuple[int, ...]) -> Refuted:
+        """The vote's proof, voted down."""
+        against = replace(vote, valid=False)
+        votes = self.votes(digest(against, self.harness.domain), voters)
+        return Refuted(against, self.snapshot.members[vote.prover], votes)
+
+    def announcement(self, vote: Vote, proof_hash: Hash32 | None = None) -> Signed[Announcement]:
+        """The proof of a vote, or another one for the same request, announced by its prover."""
+        seat = self.snapshot.members[vote.prover]
+        said = Announcement(
+            vote.request_id, vote.prover, vote.attempt, proof_hash or vote.proof_hash, 100, keccak(b"seed")
+        )
+        return Signed[Announcement].sign(said, self.keys[1 + seat].secret, vote.prover, self.harness.domain)
+
+    # settlements --------------------------------------------------------------------------------------------
+
+    async def settle(
+        self, watcher: Watcher, *entries: SettlementEntry, by: int = 0, name: str = "settle"
+    ) -> Settled:
+        """What the chain told of the settlement that seat ``by`` sent."""
+        record = await self.members[by].submit(name, Settle(entries))
+        return await watcher.until(Settled, lambda event: event.block.number == record.block)
+
+    async def rewards(self) -> list[int]:
+        """What each member can withdraw, in gwei, by seat."""
+        return [await self.chains[0].rewards(seat.member_id) for seat in self.snapshot.seats]
+
+    async def gain(self, number: int, before: Wei, *records: TxRecord) -> int:
+        """What the account of ``chains[number]`` got, in wei, since it had ``before``, gas for itself."""
+        now = await self.chains[number].balance(self.keys[number].address)
+        return now - before + sum(record.fee for record in records)
+
+
+def paying(settled: Settled) -> Finalize:
+    return Finalize(settled.key, settled.finalize_at, settled.raw_records)
 
 
 async def gather_committee(harness: Harness, size: int = 4) -> Committee:

@@ -16,7 +16,7 @@ from gpn_desktop.adapters.chain.localnet import AnvilLocalnet, find_anvil, rich_
 from gpn_desktop.adapters.chain.memory import MemoryChain, MemoryLedger
 from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.core.errors import ChainUnreachable
-from gpn_desktop.core.types import Address, Domain, Gwei, Wei
+from gpn_desktop.core.types import Address, Domain, Gwei, Wei, hex0x
 from gpn_desktop.ports.chain import Chain, ChainEvent, ContractParams, TxJournal, TxRecord, TxState
 from gpn_desktop.ports.secrets import NodeKey
 
@@ -125,6 +125,10 @@ class Harness(Protocol):
         """A chain of this harness, not started; it is closed with the harness."""
         ...
 
+    async def fund(self, account: Address) -> None:
+        """Give an account RICH to spend."""
+        ...
+
     async def advance(self, seconds: int) -> None: ...
 
     async def hold_mining(self) -> None: ...
@@ -171,6 +175,9 @@ class MemoryHarness:
         chain = MemoryChain(self.ledger, key, journal or Journal(), domain)
         self._chains.append(chain)
         return chain
+
+    async def fund(self, account: Address) -> None:
+        self.ledger.fund(account, RICH)
 
     async def advance(self, seconds: int) -> None:
         self.ledger.advance(seconds)
@@ -271,6 +278,9 @@ class AnvilHarness:
     async def ask(self, method: str, *params: object) -> object:
         assert self._rpc is not None
         return await self._rpc.ask(method, *params)
+
+    async def fund(self, account: Address) -> None:
+        await self.ask("anvil_setBalance", hex0x(account), hex(RICH))
 
     async def advance(self, seconds: int) -> None:
         await self.localnet.advance(seconds)
