@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gpn_desktop.core.messages import PeerMessage
 from gpn_desktop.core.types import Address, Hash32
+
+MAX_ATTESTED: Final = 64  # votes under one signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class History(Protocol):
         """Messages of open requests kept after ``cursor``, and the cursor to go on from."""
         ...
 
+    async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        """This node's BatchVote signature over digests of votes; None unless it gave every one of them."""
+        ...
+
 
 class Network(Protocol):
     address: Address
@@ -105,6 +111,13 @@ class Network(Protocol):
 
     async def sync(self, peer: Address, consumer: Address, cursor: int) -> tuple[list[PeerMessage], int]:
         """One page of a peer's history (see ``History.since``); FetchFailed when it does not answer."""
+        ...
+
+    async def attest(self, peer: Address, votes: Sequence[Hash32], within: float) -> bytes | None:
+        """A peer's BatchVote signature over digests of its own votes, unchecked; None when it refuses.
+
+        FetchFailed when it does not answer within so many seconds, or answers something else.
+        """
         ...
 
     def peers(self) -> tuple[PeerInfo, ...]: ...

@@ -20,6 +20,7 @@ class Batch:
     committees: list[Snapshot]
     share: Gwei = Gwei(0)
     asked: bool = False
+    along: int = 0  # milliseconds: when a settlement was last asked to pay it
     extending: set[int] = field(default_factory=set)
 
     def share_of(self, me: Address, index: int, shares: Shares) -> Gwei:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
+from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Role, Wei
 from gpn_desktop.ports.clock import Clock
@@ -33,6 +34,7 @@ class NodeOptions:
     stake: Wei = Wei(0)  # register and commit with this stake at the start; 0: leave the chain alone
     min_reward: Gwei = Gwei(0)
     auto_claim: bool = False
+    settle: Terms = field(default_factory=Terms)  # when verified requests are settled
     keep_blobs_seconds: float = 7 * 24 * 3600.0  # payloads and proofs; far longer than any request lives
 
 

@@ -10,11 +10,9 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, GpnError, TransactionFailed
-from gpn_desktop.core.messages import VotesMessage
+from gpn_desktop.core.errors import GpnError, TransactionFailed
 from gpn_desktop.core.settlement import Shares
-from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Vote, Wei, to_wei
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei, to_wei
 from gpn_desktop.ports.calls import (
     Call,
     Commit,
@@ -22,13 +20,12 @@ from gpn_desktop.ports.calls import (
     Finalize,
     RegisterProver,
     SeatVote,
-    Settle,
-    SettlementEntry,
     WithdrawRewards,
 )
 from gpn_desktop.ports.chain import (
     Chain,
     ChainEvent,
+    EntrySkipped,
     Extended,
     Finalized,
     NewHead,
@@ -42,24 +39,15 @@ from gpn_desktop.ports.chain import (
 from gpn_desktop.ports.store import WithdrawalRow
 from gpn_desktop.services.authority import ChainAuthority
 from gpn_desktop.services.batch import Batch, agrees
-from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.settling import Due, Settling
 from gpn_desktop.services.views import EarningsView, Phase
 
-COLLECT_SECONDS: Final = 1.0  # after a verdict, for the votes that are still on their way
 STAGGER_MS: Final = 60_000  # between the members that would finalise a batch that its prover left
-REFUSED_PAUSE_MS: Final = 60_000  # before the contract is asked again about what it refused
-MAX_BATCH: Final = 16  # requests in one settlement, far below what a block has gas for
-
-
-@dataclass
-class Due:
-    """A verdict of which no settlement was seen; ``at`` is when it becomes this node's business."""
-
-    entry: Entry
-    at: Millis
-    asked: bool = False
+ALONG_MS: Final = 60_000  # for a settlement that pays an earlier batch along to be mined
+REMEMBERED: Final = 64  # paid batches that a reorganisation may bring back
 
 
 @dataclass
@@ -76,11 +64,22 @@ class Earnings:
     authority: ChainAuthority
     jobs: Jobs
     batches: dict[Hash32, Batch] = field(default_factory=dict)
-    due: dict[Hash32, Due] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     member_id: int | None = None
     payout: Address | None = None
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    paid: dict[Hash32, tuple[Batch, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settling = Settling(self.ctx, self.chain, self.authority, self.jobs, self.submit, self._finished)
+
+    @property
+    def due(self) -> dict[Hash32, Due]:
+        """The verdicts of which no settlement was seen."""
+        return self.settling.due
+
+    async def accepted(self, entry: Entry) -> None:
+        await self.settling.accepted(entry)
 
     async def start(self) -> None:
         """Register and commit where the operator asked for it; load what was earned before."""
@@ -122,157 +121,13 @@ class Earnings:
             await self.ctx.store.set("fees", self.totals.fees.to_bytes(size, "big"))
         return record
 
-    # settling ---------------------------------------------------------------------------------------------
-
-    async def accepted(self, entry: Entry) -> None:
-        """A verdict: the credited prover settles soon, any other member after the contract's delay."""
-        accepted = entry.job.accepted
-        me = entry.job.mine.address
-        if accepted is None or me is None or entry.settled is not None:
-            return
-        if accepted[0] == me:
-            await self._collect(entry)
-            self.due[entry.id] = Due(entry, self.authority.now())
-        else:
-            delay = (await self.authority.params()).settle_delay * 1000
-            turn = entry.job.snapshot.members[me] * STAGGER_MS // 4
-            self.due[entry.id] = Due(entry, Millis(self.authority.now() + delay + turn))
-        await self._settle_due()
-
-    async def _collect(self, entry: Entry) -> None:
-        """Wait for the votes of all of V, but not for long: each one raises the prover's share."""
-        accepted = entry.job.accepted
-        if accepted is None:
-            return
-        everybody = len(entry.job.snapshot.verifiers(accepted[0]))
-        came = asyncio.Event()
-
-        def look() -> None:
-            if entry.tally().count(True) >= everybody:
-                came.set()
-
-        self.ctx.watchers.add(look)
-        try:
-            look()
-            async with asyncio.timeout(COLLECT_SECONDS):
-                await came.wait()
-        except TimeoutError:
-            log.info("request %s: settled without all votes", request_tag(entry.id))
-        finally:
-            self.ctx.watchers.discard(look)
-
-    async def _settle_due(self) -> None:
-        now = self.authority.now()
-        ready = [d for d in self.due.values() if d.at <= now and not d.asked and d.entry.settled is None]
-        groups: dict[tuple[Address, int], list[Due]] = {}
-        for due in ready:
-            due.asked = True
-            request = due.entry.job.request
-            groups.setdefault((request.consumer, request.snapshot_id), []).append(due)
-        for group in groups.values():
-            self.ctx.tasks.spawn(self._settle(group), "settle")
-
-    async def _settle(self, group: list[Due]) -> None:
-        try:
-            named = await self._named(group)
-        except GpnError as error:
-            self._postpone(group, error)
-            return
-        for intent, part in named.items():
-            await self._send(intent, part)
-
-    async def _named(self, group: list[Due]) -> dict[str, list[Due]]:
-        """Each request under the name it was sent under before; the others together, under a name of theirs.
-
-        The name is kept before anything is sent, so that a restart asks for the same transaction. A name
-        without a transaction is worth nothing: the batch behind it may have been another one.
-        """
-        named: dict[str, list[Due]] = {}
-        fresh: list[Due] = []
-        failed: list[Hash32] = []
-        queued: set[str] = set()
-        for due in group:
-            name = (await self.ctx.store.get(f"settling:{due.entry.id.hex()}") or b"").decode()
-            record = await self.ctx.store.tx_by_intent(name) if name else None
-            if record is None:
-                fresh.append(due)
-            elif record.state is TxState.QUEUED:
-                fresh.append(due)  # nothing was signed, and the batch may have changed since
-                queued.add(name)
-            elif record.state is TxState.REVERTED:
-                fresh.append(due)
-                failed.append(record.hash)
-            else:
-                named.setdefault(name, []).append(due)
-        for first in range(0, len(fresh), MAX_BATCH):
-            part = fresh[first : first + MAX_BATCH]
-            intent = f"settle:{keccak(*(due.entry.id for due in part), *failed).hex()}"
-            for due in part:
-                await self.ctx.store.set(f"settling:{due.entry.id.hex()}", intent.encode())
-            named[intent] = part
-        for name in queued - named.keys():
-            await self.ctx.store.forget_unsigned(name)
-        return named
-
-    async def _send(self, intent: str, part: list[Due]) -> None:
-        try:
-            entries = tuple([await self._settlement_entry(due.entry) for due in part])
-            record = await self.submit(intent, Settle(entries))
-        except TransactionFailed as error:
-            self._postpone([due for due in part if not await self._is_settled(due.entry)], error)
-        except GpnError as error:
-            self._postpone(part, error)
-        else:
-            ids = [due.entry.id.hex() for due in part]
-            self.ctx.emit("settle_sent", {"requests": ids, "tx": record.hash.hex()})
-
-    async def _is_settled(self, entry: Entry) -> bool:
-        """Whether the contract has settled the nonce, so that its event is on the way here."""
-        request = entry.job.request
-        try:
-            info = await self.chain.consumer(request.consumer)
-        except ChainUnreachable:
-            return False
-        offset = request.nonce - info.nonce_base if info is not None else 0
-        return info is not None and (offset < 0 or bool(info.nonce_window >> offset & 1))
-
-    def _postpone(self, part: list[Due], error: GpnError) -> None:
-        """Whatever keeps a settlement back, it is tried again until the contract takes it no more."""
-        refused = isinstance(error, TransactionFailed)
-        for due in part:
-            due.asked = False
-            due.at = Millis(self.authority.now() + (REFUSED_PAUSE_MS if refused else 0))
-        if isinstance(error, ChainUnreachable | FeesTooHigh):
-            log.warning("settlement waits: %s", error)
-        elif any(due.entry.settled is None for due in part):
-            self.ctx.alert(f"Settling failed: {error}")
-
-    async def _settlement_entry(self, entry: Entry) -> SettlementEntry:
-        """The request with its valid votes, in strictly increasing seat order as the contract wants them.
-
-        Also those of voters that contradicted themselves after the verdict: it was final, and they signed it.
-        """
-        accepted = entry.job.accepted
-        if accepted is None:
-            raise TransactionFailed("The request has no verdict.")
-        prover, proof_hash = accepted
-        vote = Vote(entry.id, prover, proof_hash, entry.job.rank(prover) or 0, True)
-        casts = {cast.signed.signer: cast for cast in entry.tally().valid_votes()}
-        for kept in await self.ctx.store.kept(entry.id):
-            for cast in kept.message.votes if isinstance(kept.message, VotesMessage) else ():
-                if cast.signed.message == vote:
-                    casts.setdefault(cast.signed.signer, cast)
-        seats = entry.job.snapshot.members
-        votes = sorted((seats[signer], cast.signed.signature) for signer, cast in casts.items())
-        return SettlementEntry(entry.message.signed, vote, tuple(SeatVote(*seat) for seat in votes))
-
     # what the chain says ----------------------------------------------------------------------------------
 
     async def on_event(self, event: ChainEvent) -> None:
         match event:
             case NewHead(block):
                 self._let_go()
-                await self._settle_due()
+                await self.settling.settle_due()
                 await self._finalize_due(Millis(block.time * 1000))
                 self._extend_due(block.time)
                 await self._remember(block.number)
@@ -280,8 +135,10 @@ class Earnings:
                 await self._on_settled(event)
             case Extended(key, index, counted, _):
                 await self._on_extended(key, index, counted)
-            case Finalized(key, _):
-                await self._on_finalized(key)
+            case EntrySkipped():
+                self.settling.skipped(event)
+            case Finalized(key, block):
+                await self._on_finalized(key, block.number)
             case RewardsWithdrawn():
                 if event.member_id == self.member_id:
                     await self._on_withdrawn(event)
@@ -310,7 +167,7 @@ class Earnings:
             return
         self.batches[event.key] = batch
         for index, (record, entry) in enumerate(zip(event.records, known, strict=True)):
-            self.due.pop(record.request_id, None)
+            self.settling.settled(record.request_id)
             if entry is not None:
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 if not agrees(entry, record):
@@ -387,7 +244,9 @@ class Earnings:
     async def _finalize_due(self, now: Millis) -> None:
         """The prover finalises at once; the others follow one by one where it does not."""
         for key, batch in self.batches.items():
-            if batch.asked or batch.share == 0:
+            if batch.asked or batch.share == 0 or now < batch.along + ALONG_MS:
+                continue
+            if self._paid_along(batch, now):
                 continue
             committee, record = batch.committees[0], batch.settled.records[0]
             seat = committee.members.get(self.ctx.me, 0)
@@ -395,6 +254,13 @@ class Earnings:
             if now >= batch.settled.finalize_at * 1000 + turn * STAGGER_MS:
                 batch.asked = True
                 self.ctx.tasks.spawn(self._finalize(key, batch), "finalize")
+
+    def _paid_along(self, batch: Batch, now: Millis) -> bool:
+        """A settlement of this node's own is coming, which pays the batch for less than a call by itself."""
+        settled = batch.settled
+        patience = self.ctx.options.settle.max_age * 1000
+        mine = settled.submitter == self.ctx.me and now < settled.finalize_at * 1000 + patience
+        return mine and self.settling.waits()
 
     async def _finalize(self, key: Hash32, batch: Batch) -> None:
         call = Finalize(key, batch.settled.finalize_at, batch.settled.raw_records)
@@ -406,7 +272,7 @@ class Earnings:
             batch.asked = False
             log.warning("finalising waits: %s", error)
 
-    async def _on_finalized(self, key: Hash32) -> None:
+    async def _on_finalized(self, key: Hash32, block: int) -> None:
         batch = self.batches.get(key)
         if batch is None:
             return
@@ -419,6 +285,9 @@ class Earnings:
                 await self._paid_row(record.request_id)
         await self._load_member()
         self.batches.pop(key, None)  # last: whatever failed above is done again with the event
+        self.paid[key] = (batch, block)
+        while len(self.paid) > REMEMBERED:
+            del self.paid[next(iter(self.paid))]
         self.ctx.emit("paid", {"requests": [r.request_id.hex() for r in batch.settled.records]})
         self.ctx.changed()
         if self.ctx.options.auto_claim and self.totals.claimable:
@@ -463,8 +332,33 @@ class Earnings:
         self.ctx.emit("withdrawn", {"amount": str(event.amount)})
         self.ctx.changed()
 
+    def _finished(self) -> Finalize | None:
+        """A batch of this node's own whose window is over, to be paid by its next settlement."""
+        now = self.authority.now()
+        for key, batch in self.batches.items():
+            settled = batch.settled
+            free = not batch.asked and batch.along + ALONG_MS <= now
+            if settled.submitter == self.ctx.me and free and settled.finalize_at * 1000 <= now:
+                batch.along = now
+                return Finalize(key, settled.finalize_at, settled.raw_records)
+        return None
+
+    def _unpay(self, first_number: int) -> None:
+        """A reorganisation took payments back: what they paid is in its window again."""
+        for key, (batch, block) in list(self.paid.items()):
+            if block < first_number:
+                continue
+            del self.paid[key]
+            batch.asked = False
+            self.batches[key] = batch
+            for record in batch.settled.records:
+                entry = self.jobs.entries.get(record.request_id)
+                if entry is not None:
+                    self.jobs.settle_phase(entry, Phase.SETTLED)
+
     def _on_reorg(self, first_number: int) -> None:
         self.authority.reorged()
+        self._unpay(first_number)
         for key, batch in list(self.batches.items()):
             if batch.settled.block.number < first_number:
                 continue
@@ -478,8 +372,7 @@ class Earnings:
     def _let_go(self) -> None:
         """What the contract takes no more is nobody's business any longer."""
         self.jobs.let_go()
-        for request_id in [i for i, due in self.due.items() if due.entry.closed]:
-            del self.due[request_id]
+        self.settling.let_go()
 
     def view(self) -> EarningsView:
         open_batches = [b for b in self.batches.values() if b.share]

@@ -27,6 +27,7 @@ from gpn_desktop.ports.chain import (
 from gpn_desktop.ports.network import PeerUp, Received
 from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
 from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
@@ -246,6 +247,9 @@ class Node:
     async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
         kept = await self.ctx.store.since(consumer, cursor, limit)
         return [k.message for k in kept], kept[-1].cursor if kept else cursor
+
+    async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        return await attest(self.ctx, self.book, votes)
 
     # the facade -------------------------------------------------------------------------------------------
 

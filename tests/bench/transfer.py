@@ -36,6 +36,9 @@ class Shelf:
     async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
         return [], cursor
 
+    async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        return None
+
 
 async def measure() -> list[Row]:
     small = [os.urandom(MIB) for _ in range(ROUNDS)]

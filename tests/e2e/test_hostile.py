@@ -41,6 +41,9 @@ class Silent:
     async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
         return [], cursor
 
+    async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        return None
+
 
 @pytest.fixture
 async def net() -> AsyncIterator[World]:

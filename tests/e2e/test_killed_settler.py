@@ -64,7 +64,7 @@ async def proved_by(stage: Stage, prover: Address, ref: str) -> Order:
         if await stage.first_prover(order) == prover:
             await stage.gateway.submit(order.signed.message, order.signed.signature, order.payload)
             return order
-        stage.consumer.discard(order)
+        await stage.consumer.discard(order)
     raise AssertionError("no request has the wanted first prover")
 
 

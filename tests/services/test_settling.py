@@ -12,7 +12,7 @@ from gpn_desktop.core.errors import ChainUnreachable, InsufficientFunds, StoreFu
 from gpn_desktop.core.types import Snapshot
 from gpn_desktop.ports.calls import WithdrawRewards
 from gpn_desktop.ports.chain import Settled, TxState
-from gpn_desktop.services import earnings
+from gpn_desktop.services import settling
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
 from tests.services import faults
@@ -34,7 +34,7 @@ async def one_proved_by(net: World, member: Member, tag: str) -> Order:
         order = await net.order(f"{tag} {number}")
         if (await net.ranked(order))[0] is member:
             return order
-        net.side.discard(order)
+        await net.side.discard(order)
     raise AssertionError("no such request")
 
 
@@ -181,13 +181,13 @@ async def test_a_settlement_of_another_that_a_reorganisation_drops_is_due_again(
         net.ledger.reorganise(depth)
         for member in others:
             await member.reach(order, Phase.VERIFIED)
-        await net.advance(300)
+        await net.advance(3600)  # past the deadline and the delay after it, when others are paid for it
         for member in others:
             await member.reach(order, *DONE)
 
 
 async def test_a_vote_that_came_after_the_settlement_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(earnings, "COLLECT_SECONDS", 0.05)
+    monkeypatch.setattr(settling, "COLLECT_SECONDS", 0.05)
     async with world(4) as net:
         order = await net.order()
         first, _, _, last = await net.ranked(order)
@@ -205,7 +205,7 @@ async def test_a_vote_that_came_after_the_settlement_is_added(monkeypatch: pytes
 
 
 async def test_an_extension_survives_an_absence_of_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(earnings, "COLLECT_SECONDS", 0.05)
+    monkeypatch.setattr(settling, "COLLECT_SECONDS", 0.05)
     async with world(4) as net:
         order = await net.order()
         _, _, _, last = await net.ranked(order)
@@ -352,7 +352,7 @@ async def test_a_settlement_that_another_sent_first_is_nobodys_alarm() -> None:
         await first.kill()
         for member in others:
             await member.reach(order, Phase.VERIFIED)
-        await net.advance(300)
+        await net.advance(3600)  # past the deadline and the delay after it, when others are paid for it
         for member in others:
             await member.reach(order, *DONE)
         await first.start()

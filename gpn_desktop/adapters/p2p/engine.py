@@ -17,7 +17,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.p2p import blobs, book, codec, history, patches, peers
+from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, patches, peers
 from gpn_desktop.adapters.p2p.dialer import Dialer
 from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS, BadFrame, Broken, Frames
 from gpn_desktop.adapters.p2p.guards import Buckets, GossipGuard, Standing
@@ -62,9 +62,10 @@ class Engine:
         inbox: Inbox,
         read_blob: blobs.Read,
         read_since: history.Since,
+        give_attest: attest.Attest,
     ) -> None:
         self._key, self._domain, self._options, self._inbox = key, domain, options, inbox
-        self._read_since = read_since
+        self._read_since, self._give_attest = read_since, give_attest
         self.names = Names(domain, options.namespace, options.fetch_protocol, options.sync_protocol)
         self.me = peer_of_secret(key.secret)
         self.roster = Roster()
@@ -139,6 +140,7 @@ class Engine:
             (self.names.fetch, self._serve_fetch),
             (self.names.sync, self._serve_sync),
             (self.names.peers, self._serve_peers),
+            (self.names.attest, self._serve_attest),
         ):
             stack.host.set_stream_handler(TProtocol(name), self._limited(handler))
 
@@ -325,6 +327,21 @@ class Engine:
             self.standing.strike(peer, bad, "malformed messages in its history")
         return good, cursor
 
+    async def attest(self, peer: Address, votes: Sequence[Hash32], within: float) -> bytes | None:
+        frames: Frames | None = None
+        try:
+            with trio.fail_after(within):
+                frames = await self._open(self._known(peer), self.names.attest)
+                return await attest.ask(frames, votes)
+        except (Broken, trio.TooSlowError) as error:
+            raise FetchFailed(f"{short(peer)} did not answer: {error}") from error
+        except (BadFrame, PeerMessageInvalid) as error:
+            self.standing.strike(peer, 1.0, f"attestation: {error}")
+            raise FetchFailed(f"{short(peer)} sent no attestation: {error}") from error
+        finally:
+            if frames is not None:
+                await frames.close()
+
     async def _open(self, peer: ID, protocol: str) -> Frames:
         """A stream to a peer, dialled if its address is known; Broken otherwise."""
         stack = self.stack
@@ -369,6 +386,9 @@ class Engine:
 
     async def _serve_sync(self, frames: Frames, peer: Address, stream: INetStream) -> None:
         await history.answer(frames, self._read_since)
+
+    async def _serve_attest(self, frames: Frames, peer: Address, stream: INetStream) -> None:
+        await attest.answer(frames, self._give_attest)
 
     async def _serve_peers(self, frames: Frames, peer: Address, stream: INetStream) -> None:
         remote = stream.get_remote_address()

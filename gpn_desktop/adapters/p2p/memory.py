@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from gpn_desktop.adapters.p2p import codec
+from gpn_desktop.adapters.p2p.attest import SIGNATURE
 from gpn_desktop.adapters.p2p.guards import Standing, check_author
 from gpn_desktop.adapters.p2p.history import PAGE
 from gpn_desktop.adapters.p2p.inbox import Inbox
@@ -19,7 +20,15 @@ from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid, PortInUse
 from gpn_desktop.core.messages import MAX_BLOB_BYTES, PeerMessage
 from gpn_desktop.core.types import Address, Domain, Hash32, short
-from gpn_desktop.ports.network import History, NetworkEvent, PeerDown, PeerInfo, PeerUp, Received
+from gpn_desktop.ports.network import (
+    MAX_ATTESTED,
+    History,
+    NetworkEvent,
+    PeerDown,
+    PeerInfo,
+    PeerUp,
+    Received,
+)
 from gpn_desktop.ports.secrets import NodeKey
 
 SCHEME = "memory:"
@@ -181,6 +190,22 @@ class MemoryNetwork:
             return codec.decode(codec.encode(message, 0), self._domain).message
         except PeerMessageInvalid:
             return None
+
+    async def attest(self, peer: Address, votes: Sequence[Hash32], within: float) -> bytes | None:
+        self._check()
+        other = self._hub.running.get(peer)
+        if other is None or other._history is None or not self._hub.linked(self, other):
+            raise FetchFailed(f"{short(peer)} did not answer.")
+        if not 1 <= len(votes) <= MAX_ATTESTED or any(len(vote) != 32 for vote in votes):
+            raise FetchFailed(f"{short(peer)} does not answer this.")
+        try:
+            async with asyncio.timeout(within):
+                signature = await other._history.attest(tuple(votes))
+        except TimeoutError:
+            raise FetchFailed(f"{short(peer)} did not answer within {within} s.") from None
+        if signature is not None and len(signature) != SIGNATURE:
+            raise FetchFailed(f"{short(peer)} sent no attestation.")
+        return signature
 
     def peers(self) -> tuple[PeerInfo, ...]:
         return tuple(

@@ -35,7 +35,9 @@ class LibP2PNetwork:
         self._options = options or NetworkOptions()
         self._inbox = Inbox(self._options.limits.inbox)
         self._history: History | None = None
-        self._engine = Engine(key, domain, self._options, self._inbox, self._read_blob, self._read_since)
+        self._engine = Engine(
+            key, domain, self._options, self._inbox, self._read_blob, self._read_since, self._give_attest
+        )
         self._thread = TrioThread(self._engine.run, "gpn-network")
         self._closed = False
 
@@ -82,6 +84,9 @@ class LibP2PNetwork:
 
     async def sync(self, peer: Address, consumer: Address, cursor: int) -> tuple[list[PeerMessage], int]:
         return await self._call(self._engine.sync, peer, consumer, cursor)
+
+    async def attest(self, peer: Address, votes: Sequence[Hash32], within: float) -> bytes | None:
+        return await self._call(self._engine.attest, peer, tuple(votes), within)
 
     def peers(self) -> tuple[PeerInfo, ...]:
         engine = self._engine
@@ -130,6 +135,10 @@ class LibP2PNetwork:
         if self._history is None:
             return [], cursor
         return await self._thread.ask(self._history.since, consumer, cursor, limit)
+
+    async def _give_attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        """On the trio side: the services' signature over votes of theirs."""
+        return None if self._history is None else await self._thread.ask(self._history.attest, votes)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -107,3 +107,7 @@ class Names:
     @property
     def peers(self) -> str:
         return f"{self._root}/peers/{VERSION}"
+
+    @property
+    def attest(self) -> str:
+        return f"{self._root}/attest/{VERSION}"

@@ -131,7 +131,7 @@ class Play:
             if first is None or await self.stage.first_prover(order) in first:
                 return order
             assert self.stage.consumer is not None
-            self.stage.consumer.discard(order)
+            await self.stage.consumer.discard(order)
         raise DemoFailed(f"None of {MAX_REFS} request ids put the wanted prover first.")
 
     async def _watch(self, order: Order) -> None:

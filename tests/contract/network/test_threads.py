@@ -18,6 +18,9 @@ class Nothing:
     async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
         return [], cursor
 
+    async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
+        return None
+
 
 def daemons() -> set[int | None]:
     """The worker threads of asyncio and trio are kept for later work; any other has to end."""

@@ -453,6 +453,50 @@ class SyncPage(_message.Message):
 Global___SyncPage: _TypeAlias = SyncPage  # noqa: Y015
 
 @_typing.final
+class AttestRequest(_message.Message):
+    """/gpn/attest/1: one AttestRequest up, one AttestReply down."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def votes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """EIP-712 digests of `valid` votes that the asked node gave, 1 to 64, in the order of the settlement."""
+
+    def __init__(
+        self,
+        *,
+        votes: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["votes", b"votes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttestRequest: _TypeAlias = AttestRequest  # noqa: Y015
+
+@_typing.final
+class AttestReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    signature: _builtins.bytes
+    """Under BatchVote(votes); empty when the asked node did not give all of these votes."""
+    def __init__(
+        self,
+        *,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttestReply: _TypeAlias = AttestReply  # noqa: Y015
+
+@_typing.final
 class PeersRequest(_message.Message):
     """/gpn/peers/1: one PeersRequest up, one PeersReply down."""
 
