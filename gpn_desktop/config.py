@@ -93,6 +93,9 @@ class NodeConfig:
     min_reward: Gwei = Gwei(0)
     max_image_gib: int = 20
     keep_days: int = 7
+    settle_batch: int = 10
+    settle_age: int = 3600  # seconds
+    settle_gas: int | None = None  # wei per gas
     log_level: LogLevel = LogLevel.INFO
 
     @property
@@ -180,6 +183,27 @@ _TABLE: Final = (
         "max_fee",
         values.gwei,
         "gwei per gas above which transactions wait; unset: any price is paid",
+    ),
+    Setting(
+        "settle.max_batch",
+        "GPN_SETTLE_MAX_BATCH",
+        "settle_batch",
+        values.integer(1, 64),
+        "verified requests that are settled in one transaction, at most",
+    ),
+    Setting(
+        "settle.max_age",
+        "GPN_SETTLE_MAX_AGE",
+        "settle_age",
+        values.integer(0, 86_400),
+        "seconds that a verified request waits for others to be settled with",
+    ),
+    Setting(
+        "settle.max_gas_gwei",
+        "GPN_SETTLE_MAX_GAS_GWEI",
+        "settle_gas",
+        values.gwei,
+        "gwei per gas above which settlements wait until their time is nearly up; unset: they don't",
     ),
     Setting(
         "chain.max_priority_gwei",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from gpn_desktop.core.errors import ConfigError
 
+MAX_BATCH = 60  # a settlement has at most 64 entries
+
 
 @dataclass(frozen=True, slots=True)
 class DemoArgs:
@@ -31,5 +33,7 @@ class DemoArgs:
             raise ConfigError(f"--absent is {self.absent}; a prover and {quorum} verifiers have to stay.")
         if self.absent and (self.cheat or self.crash):
             raise ConfigError("--absent goes with neither --cheat nor --crash: too few would be left.")
+        if self.batch and (self.requests > MAX_BATCH or self.cheat or self.crash):
+            raise ConfigError(f"--batch takes at most {MAX_BATCH} requests, and no --cheat or --crash.")
         if self.crash and self.nodes < 4:
             raise ConfigError("--crash needs 4 nodes: with fewer, a killed one blocks the quorum.")

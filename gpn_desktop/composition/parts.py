@@ -21,6 +21,7 @@ from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
+from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, ConfigError
 from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
@@ -133,6 +134,7 @@ def _context(
         stake=config.stake,
         min_reward=config.min_reward,
         auto_claim=config.auto_claim,
+        settle=Terms(config.settle_batch, config.settle_age, config.settle_gas),
         keep_blobs_seconds=config.keep_days * DAY,
     )
     runtime = _runtime(config, key, extras)

@@ -417,6 +417,10 @@ class Chain(Protocol):
         """What a member can withdraw now."""
         ...
 
+    async def burned(self) -> Gwei:
+        """What the contract has burned so far."""
+        ...
+
     async def submit(self, intent: str, call: Call) -> TxRecord:
         """Sign, journal, send and wait until mined; the record of the earlier transaction if there was one.
 

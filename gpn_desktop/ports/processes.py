@@ -31,6 +31,8 @@ class NodeSpec:
     runtime: str
     delay: float = 0.0
     cheat: bool = False
+    settle_batch: int = 10
+    settle_age: int = 0  # seconds
 
 
 NodeEvent = dict[str, object]

@@ -65,9 +65,30 @@ async def test_a_killed_prover_is_replaced_and_comes_back() -> None:
     assert "is back with its journal" in text
 
 
+async def test_ten_requests_are_settled_in_one_transaction_and_paid_to_the_wei() -> None:
+    """With a verifier gone: what it would have earned is burned, and earns nobody anything."""
+    report, text = await demo("--builtin", "--nodes", "5", "--requests", "10", "--batch", "--absent", "1")
+    everything_paid(report, 5, 10)
+    assert report["settlements"] == [11]  # the warm-up among them
+    assert report["attested"] == 1
+    reward = 2_100_000 * 10**9
+    # A fourth of the verifiers' 20 %, and a fourth of the prover's 20 % for including everybody.
+    assert int(report["burned_wei"]) == 11 * reward // 10
+    assert int(report["paid_wei"]) == 11 * reward - int(report["burned_wei"])
+    assert "node-5 was paid 0.000000000 ETH" in text
+
+
 @pytest.mark.parametrize(
     "args",
-    [("--nodes", "1"), ("--requests", "0"), ("--cheat", "2", "--nodes", "4"), ("--nodes", "3", "--crash")],
+    [
+        ("--nodes", "1"),
+        ("--requests", "0"),
+        ("--cheat", "2", "--nodes", "4"),
+        ("--nodes", "3", "--crash"),
+        ("--absent", "2", "--nodes", "4"),
+        ("--batch", "--cheat", "1"),
+        ("--batch", "--requests", "61"),
+    ],
 )
 async def test_what_cannot_be_played_is_said_in_one_line(args: tuple[str, ...]) -> None:
     process = await asyncio.create_subprocess_exec(

@@ -300,6 +300,9 @@ class EvmChain:
     async def rewards(self, member_id: int) -> Gwei:
         return Gwei(await self._read(bindings.rewards(member_id), bindings.decode_rewards))
 
+    async def burned(self) -> Gwei:
+        return Gwei(await self._read(bindings.burned(), bindings.decode_burned))
+
     # writes -----------------------------------------------------------------------------------------------
 
     async def submit(self, intent: str, call: Call) -> TxRecord:

@@ -309,6 +309,9 @@ class MemoryChain:
         self._state()
         return self._ledger.gas_price
 
+    async def burned(self) -> Gwei:
+        return Gwei(self._state().burned)
+
     async def balance(self, account: Address) -> Wei:
         state = self._state()
         return state.held() if account == self.domain.contract else Wei(state.balances.get(account, 0))

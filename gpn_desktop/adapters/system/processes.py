@@ -44,6 +44,7 @@ def settings(spec: NodeSpec) -> dict[str, dict[str, object]]:
         },
         "p2p": {"host": "127.0.0.1", "port": 0, "bootstrap": list(spec.bootstrap)},
         "grpc": {"port": 0},
+        "settle": {"max_batch": spec.settle_batch, "max_age": spec.settle_age},
     }
 
 

@@ -290,11 +290,18 @@ class Play:
                   f"books differ by {audit.difference} wei")  # fmt: skip
         if total + burned != rewards:
             self.report.errors.append(f"{total} wei paid and {burned} burned do not make {rewards}.")
+        if await stage.chain.burned() * WEI_PER_GWEI != burned:
+            self.report.errors.append(f"The contract has not burned {burned} wei.")
         self._tell_settlements(total, burned)
 
     def _tell_settlements(self, total: int, burned: Wei) -> None:
         report = self.report
         report.settlements = self.stage.books.sizes()
+        report.attested = sum(
+            t.name == "settle_sent" and bool(t.fields.get("attested")) for t in self.stage.crew.told
+        )
+        self.stage.say(f"  {sum(report.settlements)} requests in {len(report.settlements)} settlements, "
+                       f"the largest with {max(report.settlements)}")  # fmt: skip
         report.paid_wei, report.burned_wei = str(total), str(burned)
 
     def _count(self) -> None:

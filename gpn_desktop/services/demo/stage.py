@@ -27,6 +27,7 @@ STAKE: Final = Wei(ETHER)
 POCKET: Final = Wei(3 * ETHER)  # an operator's: stake, and gas for a long demo
 DEPOSIT: Final = Wei(ETHER)
 COMMIT_SECONDS: Final = 60.0
+BATCH_SECONDS: Final = 1200  # longer than any demo
 IMAGE_SECONDS: Final = 300.0
 MESH_SECONDS: Final = 30.0
 
@@ -131,6 +132,9 @@ class Stage:
             delay=self.image.delay,
             # The gateway is node 1: it should tell the truth about what the others do.
             cheat=0 < number <= self.options.cheat,
+            # All of a batch demo's requests, the warm-up too, wait for each other.
+            settle_batch=self.options.requests + 1 if self.options.batch else 1,
+            settle_age=BATCH_SECONDS if self.options.batch else 0,
         )
 
     async def start_operator(self, spec: NodeSpec) -> Operator:
