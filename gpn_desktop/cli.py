@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpn_desktop import __version__
+from gpn_desktop.composition.command_args import add_key, add_site
 from gpn_desktop.config import add_arguments
 from gpn_desktop.core.errors import GpnError
 
@@ -87,9 +88,8 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 def _request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gateway", required=True, metavar="HOST:PORT", help="a node's gRPC address")
-    parser.add_argument("--ethereum-api", required=True, metavar="URL")
-    parser.add_argument("--contract-address", required=True, metavar="0x…")
-    parser.add_argument("--key-file", required=True, type=Path, help="the consumer's key: v3 JSON, or hex")
+    add_site(parser)
+    add_key(parser, "the consumer's key")
     parser.add_argument("--data", required=True, type=Path, help="the payload; - for stdin")
     parser.add_argument("--ref", required=True, help="your id of the request, 1 to 128 characters")
     parser.add_argument("--reward", required=True, type=int, metavar="GWEI")

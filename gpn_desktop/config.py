@@ -112,6 +112,16 @@ class NodeConfig:
             return self.data_dir / "testing" / "node.db"
         return self.data_dir / f"{chain_id}-{self.contract.hex()}" / "node.db"
 
+    @property
+    def deployments_path(self) -> Path:
+        """Where this machine remembers deployed contracts, for the times when ``contract`` is not set."""
+        return self.data_dir / "deployments"
+
+    @property
+    def consumers_path(self) -> Path:
+        """What consumers of this machine signed and sent."""
+        return self.data_dir / "consumers"
+
     def check_ready(self) -> None:
         """Whether a node can be run with this; ConfigError names what is missing."""
         if self.mode is Mode.TESTING:
@@ -119,7 +129,6 @@ class NodeConfig:
             _require("node.consumers", bool(self.images), "names no image")
         else:
             _require("chain.api", bool(self.ethereum_api), "is not set")
-            _require("chain.contract", self.contract is not None, "is not set")
 
 
 @dataclass(frozen=True, slots=True)

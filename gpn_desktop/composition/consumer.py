@@ -10,36 +10,50 @@ from pathlib import Path
 
 from gpn_desktop.adapters.chain.evm import EvmChain
 from gpn_desktop.adapters.grpc.client import ProvingClient
-from gpn_desktop.adapters.keyring import KeyFileSecrets
 from gpn_desktop.adapters.sqlite import MemoryStore
-from gpn_desktop.composition.keys import ask_passphrase
+from gpn_desktop.composition.parts import chain_options
+from gpn_desktop.composition.sites import Site, find_site, key_of, nonce_book
 from gpn_desktop.core.errors import ConfigError, RequestEnded, UnknownRequest
 from gpn_desktop.core.types import Gwei, hex0x, short
+from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.consumer import ConsumerSide, Order
 from gpn_desktop.services.views import JobView, Phase
 
 
 async def run_request(args: argparse.Namespace) -> int:
-    """Sign, send, follow, fetch; what happens goes to stderr, the proof to ``--output``."""
+    """Sign, send, follow, fetch; what happens goes to stderr, the proof to ``--output``.
+
+    The same order again is the same request: what could not be sent is sent, what was sent is followed.
+    """
     payload = await asyncio.to_thread(_payload, args.data)
     client = ProvingClient(args.gateway)
     try:
         info = await client.info()
-        key = await KeyFileSecrets(args.key_file, ask_passphrase).load()
-        store = MemoryStore()
-        await store.open()
-        if hex0x(info.domain.contract) != args.contract_address.lower():
-            raise ConfigError("The gateway serves another contract than --contract-address.")
-        chain = EvmChain(args.ethereum_api, info.domain.contract, info.domain.chain_id, None, store)
-        await chain.start(info.head)
-        try:
-            side = ConsumerSide(chain, key, args.confirmations)
-            order = await side.order(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
-            return await _follow(client, order, args.output)
-        finally:
-            await chain.aclose()
+        key = await key_of(args)
+        site = await find_site(args)
+        if info.domain != site.domain:
+            raise ConfigError(
+                f"The gateway serves contract {hex0x(info.domain.contract)} on chain {info.domain.chain_id}, "
+                f"not {hex0x(site.domain.contract)} on chain {site.chain_id}."
+            )
+        order = await _sign(args, site, key, payload, info.head)
+        return await _follow(client, order, args.output)
     finally:
         await client.aclose()
+
+
+async def _sign(args: argparse.Namespace, site: Site, key: NodeKey, payload: bytes, head: int) -> Order:
+    store = MemoryStore()
+    await store.open()
+    chain = EvmChain(
+        site.config.ethereum_api, site.domain.contract, site.chain_id, None, store, chain_options(site.config)
+    )
+    await chain.start(head)
+    try:
+        side = ConsumerSide(chain, key, args.confirmations, nonce_book(site))
+        return await side.order_once(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
+    finally:
+        await chain.aclose()
 
 
 async def _follow(client: ProvingClient, order: Order, output: Path | None) -> int:

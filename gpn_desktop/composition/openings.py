@@ -116,7 +116,7 @@ async def _check_set_up(config: NodeConfig) -> None:
 
     missing = [
         ("The chain’s address, ws:// or wss://", "chain.api"),
-        ("The contract’s address", "chain.contract"),
+        ("The contract’s address, unless one was deployed from here", "chain.contract"),
     ]
     if not config.consumers:
         missing.append(("The consumers to work for", "node.consumers"))

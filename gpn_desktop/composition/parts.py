@@ -20,10 +20,11 @@ from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
+from gpn_desktop.adapters.system.deployments import FileDeploymentBook
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import ChainUnreachable, ConfigError
+from gpn_desktop.core.errors import ChainUnreachable, ConfigError, DeploymentUnknown
 from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
 from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
@@ -57,7 +58,7 @@ async def build_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
         ChainUnreachable: no endpoint answers.
     """
     config.check_ready()
-    config = await find_chain(config)
+    config = find_contract(await find_chain(config))
     if extras.cheat and config.chain_id != LOCAL_CHAIN_ID:
         raise ConfigError("Cheating is for showing what happens to cheats, on a local chain only.")
     if config.mode is Mode.TESTING:
@@ -189,6 +190,29 @@ async def find_chain(config: NodeConfig) -> NodeConfig:
         return replace(config, ethereum_api=in_turn, chain_id=config.chain_id or chain_id)
     assert last is not None
     raise last
+
+
+def find_contract(config: NodeConfig) -> NodeConfig:
+    """The settings with the contract and its block: as set, else the chain's newest known deployment.
+
+    Raises:
+        DeploymentUnknown: none is set, and none is known.
+    """
+    if config.mode is Mode.TESTING or config.chain_id is None:
+        return config
+    known = FileDeploymentBook(config.deployments_path).deployments(config.chain_id)
+    if config.contract is not None:
+        known = [entry for entry in known if entry.contract == config.contract]
+    elif not known:
+        raise DeploymentUnknown(
+            f"chain.contract (CONTRACT_ADDRESS) is not set, and no deployment on chain {config.chain_id} is "
+            "known here."
+        )
+    if not known:
+        return config
+    return replace(
+        config, contract=known[-1].contract, contract_block=config.contract_block or known[-1].block
+    )
 
 
 def build_server(config: NodeConfig, node: Node) -> GrpcServer:

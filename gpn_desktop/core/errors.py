@@ -67,6 +67,26 @@ class NotSetUp(ConfigError):
         self.missing = missing
 
 
+class BadOption(GpnError):
+    code = "GPN-1107"
+    remedy = "Correct the option and run the command again; --help shows each one's form."
+
+
+class NotConfirmed(GpnError):
+    """Nothing was sent."""
+
+    code = "GPN-1108"
+    remedy = "Run the command again and answer y, or give --yes where nobody can be asked."
+
+
+class DeploymentUnknown(ConfigError):
+    code = "GPN-1109"
+    remedy = (
+        "Name the contract with CONTRACT_ADDRESS or --contract-address, or deploy one with `gpn-desktop "
+        "contracts deploy`."
+    )
+
+
 # 12xx: store ------------------------------------------------------------------------------------------
 
 

@@ -275,7 +275,6 @@ def test_every_setting_has_an_option() -> None:
 def test_what_a_node_cannot_do_without() -> None:
     cases: list[tuple[dict[str, str], str]] = [
         ({}, "ETHEREUM_API"),
-        ({"ETHEREUM_API": SECRET_URL}, "CONTRACT_ADDRESS"),
         ({"MODE": "testing", "CONSUMERS": "a/b"}, "GPN_MEMBERS"),
         ({"MODE": "testing", "CONSUMERS": "a/b", "GPN_MEMBERS": A}, "GPN_MEMBERS|quorum"),
         ({"MODE": "testing", "GPN_MEMBERS": f"{A},{B}"}, "CONSUMERS"),
