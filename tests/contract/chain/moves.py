@@ -24,6 +24,9 @@ def settle(walk: Walk) -> Sent:
     entries = tuple(walk.entry(snapshot) for _ in range(walk.random.choice((1, 1, 2, 3))))
     if walk.random.random() < 0.1:
         entries = (*entries, walk.random.choice(walk.entries))
+    other = walk.snapshot_of(walk.random.choice(walk.consumers).address)
+    if other is not None and walk.random.random() < 0.15:
+        entries = (entries[0], walk.entry(other), *entries[1:])
     sender = walk.anyone(entries[0].vote.prover)
     pays = None
     waiting = walk.due()
@@ -81,6 +84,10 @@ def stake(walk: Walk) -> Sent:
     number = walk.operators.index(sender)
     amount = Wei(walk.random.choice((ETHER, ETHER // 2, ETHER // 2 - GWEI, ETHER + 1, 5 * GWEI)))
     payout = sender.address if number == OPERATORS - 1 else payout_of(number)
+    if walk.state.provers[sender.address].unbond_at and walk.random.random() < 0.7:
+        return sender, calls.WithdrawStake()
+    if walk.random.random() < 0.3 and all(member != sender.address for _, member in walk.state.commitments):
+        return sender, calls.BeginUnbond()
     return sender, walk.random.choice(
         (
             calls.RegisterProver(walk.random.choice((payout, payout, ZERO_ADDRESS)), amount),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from coincurve import PrivateKey
+from eth_abi.abi import encode
 from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,23 @@ from gpn_desktop.adapters.chain import bindings, codec, records
 from gpn_desktop.adapters.chain.rpc import Log
 from gpn_desktop.adapters.chain.signing import Outgoing, contract_address, sign
 from gpn_desktop.core.eip712 import address_of_secret, keccak, sign_digest
-from gpn_desktop.core.types import Address, Gwei, Hash32, parse_address
-from gpn_desktop.ports.chain import Block, ConsumerChanged, SettlementRecord
+from gpn_desktop.core.types import Address, Gwei, Hash32, Role, Wei, parse_address
+from gpn_desktop.ports.chain import (
+    Block,
+    Candidate,
+    ChainEvent,
+    Challenged,
+    ConsumerChanged,
+    ConsumerInfo,
+    ConsumerSlashed,
+    EntrySkipped,
+    FeeForfeited,
+    Pardoned,
+    ProverChanged,
+    SettlementRecord,
+    Slashed,
+    Suspended,
+)
 from gpn_desktop.ports.secrets import NodeKey
 
 BLOCK = Block(7, keccak(b"block"), 1_700_000_000)
@@ -124,6 +140,119 @@ def test_a_change_of_a_consumer_is_told() -> None:
     consumer = Address(b"\x11" * 20)
     topics = (bindings.SnapshotEnded.TOPIC, bytes(12) + consumer, bytes(31) + b"\x02")
     assert codec.event(Log(topics, b"", 7, BLOCK.hash, 0), BLOCK) == ConsumerChanged(consumer, BLOCK)
+
+
+ONE, TWO, KEY = Address(b"\x11" * 20), Address(b"\x22" * 20), keccak(b"key")
+TX = keccak(b"tx")
+
+
+def word(value: int | Address) -> bytes:
+    return value.to_bytes(32, "big") if isinstance(value, int) else bytes(12) + value
+
+
+def log_of(event: type[bindings.Event], topics: list[bytes], types: list[str], values: list[object]) -> Log:
+    return Log((event.TOPIC, *topics), encode(types, values), 7, BLOCK.hash, 0, TX)
+
+
+TOLD: list[tuple[Log, ChainEvent]] = [
+    (
+        log_of(
+            bindings.Challenged,
+            [KEY, word(ONE)],
+            ["uint256", "uint8", "bytes32", "bytes32", "uint32"],
+            [2, 3, TX, KEY, 6],
+        ),
+        Challenged(KEY, ONE, 2, 3, TX, KEY, 6, BLOCK),
+    ),
+    (
+        log_of(bindings.EntrySkipped, [], ["uint256", "bytes4"], [4, bytes.fromhex("1f6d5aef")]),
+        EntrySkipped(4, "NonceUsed", TX, BLOCK),
+    ),
+    (
+        log_of(bindings.EntrySkipped, [], ["uint256", "bytes4"], [4, bytes.fromhex("00112233")]),
+        EntrySkipped(4, "0x00112233", TX, BLOCK),
+    ),
+    (
+        log_of(bindings.FeeForfeited, [KEY], ["uint256", "uint8"], [2, 9]),
+        FeeForfeited(KEY, 2, 9, BLOCK),
+    ),
+    (
+        log_of(
+            bindings.ProverSlashed, [word(ONE), word(5), word(TWO)], ["uint96", "uint96"], [10**18, 10**16]
+        ),
+        Slashed(ONE, 5, TWO, Wei(10**18), Wei(10**16), BLOCK),
+    ),
+    (
+        log_of(bindings.ConsumerSlashed, [word(ONE), word(TWO)], ["uint64", "uint64", "uint64"], [7, 95, 5]),
+        ConsumerSlashed(ONE, 7, Gwei(100), TWO, Gwei(5), BLOCK),
+    ),
+    (
+        log_of(bindings.SuspensionBegun, [word(ONE), word(TWO)], ["uint64", "bytes32"], [99, KEY]),
+        Suspended(ONE, TWO, 99, BLOCK),
+    ),
+    (log_of(bindings.Pardoned, [word(ONE), word(TWO)], [], []), Pardoned(ONE, TWO, BLOCK)),
+    (
+        log_of(bindings.ProverRegistered, [word(ONE), word(5), word(TWO)], ["uint96"], [10**18]),
+        ProverChanged(ONE, BLOCK),
+    ),
+    (log_of(bindings.StakeAdded, [word(ONE)], ["uint96"], [10**18]), ProverChanged(ONE, BLOCK)),
+    (log_of(bindings.PayoutChanged, [word(ONE), word(TWO)], [], []), ProverChanged(ONE, BLOCK)),
+    (log_of(bindings.UnbondBegun, [word(ONE)], ["uint64"], [99]), ProverChanged(ONE, BLOCK)),
+    (
+        log_of(bindings.ProverWithdrawn, [word(ONE), word(TWO)], ["uint96"], [10**18]),
+        ProverChanged(ONE, BLOCK),
+    ),
+    (
+        log_of(bindings.Committed, [word(TWO), word(ONE)], ["bytes32", "uint8", "uint64"], [KEY, 3, 99]),
+        ProverChanged(ONE, BLOCK),
+    ),
+    (log_of(bindings.Uncommitted, [word(TWO), word(ONE)], [], []), ProverChanged(ONE, BLOCK)),
+    (
+        log_of(bindings.NoncesRetiring, [word(ONE)], ["uint64", "uint64"], [8, 99]),
+        ConsumerChanged(ONE, BLOCK),
+    ),
+]
+
+
+@pytest.mark.parametrize(("log", "told"), TOLD, ids=[type(told).__name__ for _, told in TOLD])
+def test_a_log_tells_its_event(log: Log, told: ChainEvent) -> None:
+    assert codec.event(log, BLOCK) == told
+
+
+def test_every_event_of_the_contract_is_told_or_left_out_on_purpose() -> None:
+    """A forfeited reward is in nobody's balance: a node reads what it can withdraw."""
+    told = {log.topics[0] for log, _ in TOLD}
+    elsewhere: set[type[bindings.Event]] = {
+        bindings.Settled,
+        bindings.Extended,
+        bindings.Finalized,
+        bindings.RewardsWithdrawn,
+        bindings.SnapshotTaken,
+        bindings.LatestProof,
+        bindings.ConsumerRegistered,
+        bindings.ConsumerWithdrawn,
+        bindings.Deposited,
+        bindings.ExitBegun,
+        bindings.ImageChanged,
+        bindings.NoncesRetired,
+        bindings.SnapshotEnded,
+    }
+    assert set(bindings.EVENTS) - told - {event.TOPIC for event in elsewhere} == {
+        bindings.RewardForfeited.TOPIC
+    }
+
+
+def test_answers_become_the_ports_values() -> None:
+    view = bindings.ConsumerView(ONE, "image", KEY, 5, 6, 7, 8, 9, 10, 11, 0)
+    info = codec.consumer(view)
+    assert info == ConsumerInfo(ONE, "image", KEY, Gwei(5), 6, 7, 10, 11, 8, 9)
+    ended = codec.consumer(bindings.ConsumerView(ONE, "image", KEY, 5, 6, 7, 8, 9, 10, 11, 12))
+    assert ended is not None
+    assert ended.snapshot_id == 0
+    assert codec.consumer(bindings.ConsumerView(ONE, "", Hash32(bytes(32)), 0, 6, 7, 8, 9, 0, 11, 12)) is None
+    assert codec.candidate(bindings.CommitmentView(TWO, 2, 99, False)) == Candidate(
+        TWO, Role.VERIFY, 99, False
+    )
 
 
 def test_a_malformed_log_is_an_error() -> None:
