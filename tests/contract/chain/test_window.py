@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,8 +11,8 @@ import pytest
 from gpn_desktop.core.eip712 import digest, keccak
 from gpn_desktop.core.errors import TransactionFailed
 from gpn_desktop.core.types import ZERO_HASH, Signature
-from gpn_desktop.ports.calls import Extend, Settle, SettleAttested, Supersede
-from gpn_desktop.ports.chain import ChainUp, Challenged, EntrySkipped, Finalized, Settled
+from gpn_desktop.ports.calls import Extend, Settle, SettleAttested, SettlementEntry, Supersede
+from gpn_desktop.ports.chain import ChainUp, Challenged, EntrySkipped, Finalized, Reorged, Settled
 from tests.contract.chain.committee import REWARD, Committee, gather_committee, paying
 from tests.contract.chain.harness import WINDOW, Harness, Watcher
 
@@ -150,6 +152,49 @@ async def test_what_somebody_else_has_paid_is_not_paid_again(harness: Harness) -
     assert settled.key != first.key
     assert await committee.rewards() == earned
     assert len(watcher.all(Finalized)) == 1
+    await watcher.aclose()
+
+
+def settles(entry: SettlementEntry) -> Callable[[Settled], bool]:
+    return lambda event: event.records[0].request_id == entry.request.digest
+
+
+async def test_two_settlements_at_once_pay_a_batch_once(harness: Harness) -> None:
+    committee = await gather_committee(harness)
+    prover = committee.members[0]
+    watcher = Watcher(prover)
+    first = await committee.settle(watcher, await committee.entry(0))
+    await harness.advance(WINDOW)
+    entries = [await committee.entry(nonce) for nonce in (1, 2)]
+
+    await asyncio.gather(
+        *(prover.submit(f"pay {n}", Settle((entry,), paying(first))) for n, entry in enumerate(entries))
+    )
+
+    later = [await watcher.until(Settled, settles(entry)) for entry in entries]
+    assert len({event.key for event in later}) == 2
+    assert first.key in {event.key for event in later}
+    assert len(watcher.all(Finalized)) == 1
+    await watcher.aclose()
+
+
+async def test_a_reorganisation_pays_again_what_it_took_back(harness: Harness) -> None:
+    committee = await gather_committee(harness)
+    prover = committee.members[0]
+    watcher = Watcher(prover)
+    first = await committee.settle(watcher, await committee.entry(0))
+    await harness.advance(WINDOW)
+    await prover.submit("pay", Settle((await committee.entry(1),), paying(first)))
+    paid = await watcher.until(Finalized)
+    earned = await committee.rewards()
+
+    await harness.reorganise(1)
+
+    await watcher.until(Reorged)
+    again = await watcher.until(Finalized, lambda event: event.block.hash != paid.block.hash)
+    settled = await watcher.until(Settled, lambda event: event.block.hash == again.block.hash)
+    assert settled.key == again.key == first.key
+    assert await committee.rewards() == earned
     await watcher.aclose()
 
 

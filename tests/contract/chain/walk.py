@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from gpn_desktop.adapters.chain.ledger_state import Batch, State
+import pytest
+
+from gpn_desktop.adapters.chain.ledger_state import Batch, Revert, State
 from gpn_desktop.adapters.chain.memory import MemoryChain, MemoryLedger
 from gpn_desktop.core.eip712 import digest, keccak, sign_digest
 from gpn_desktop.core.errors import TransactionFailed
@@ -129,7 +131,16 @@ class Walk:
         twin = await _outcome(sender.twin, name, call)
         self.steps.append(f"{type(call).__name__}: {real or 'done'}")
         assert twin == real, (self.steps, call)
+        if real.startswith("The contract refuses"):
+            self._check_untouched(sender, call)
         await self.compare()
+
+    def _check_untouched(self, sender: Party, call: Call) -> None:
+        """What the rules refuse they have not half done."""
+        trial = self.ledger.state.fork()
+        with pytest.raises(Revert):
+            trial.apply(sender.address, call, self.ledger.next_block())
+        assert trial == self.ledger.state, self.steps
 
     async def advance(self, seconds: int) -> None:
         await self.anvil.advance(seconds)
