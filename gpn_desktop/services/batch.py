@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gpn_desktop.core.settlement import Shares, split
-from gpn_desktop.core.types import Address, Gwei, Snapshot
+from gpn_desktop.core.types import Address, Gwei, Hash32, Snapshot
 from gpn_desktop.ports.chain import Settled, SettlementRecord
 from gpn_desktop.ports.store import SettlementRow
 from gpn_desktop.services.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Challenger:
+    """Another prover's proof beside a record: it is paid if it has more votes at the end."""
+
+    prover_seat: int
+    counted: int
+    digest: Hash32
 
 
 @dataclass
@@ -22,22 +31,33 @@ class Batch:
     asked: bool = False
     along: int = 0  # milliseconds: when a settlement was last asked to pay it
     extending: set[int] = field(default_factory=set)
+    contests: dict[int, int] = field(default_factory=dict)  # when to contest a record, milliseconds
+    challengers: dict[int, Challenger] = field(default_factory=dict)
+    forfeited: dict[int, int] = field(default_factory=dict)  # seats without a fee, by record
+
+    def winner(self, index: int) -> tuple[int, int]:
+        """The seat of the prover that would be paid for a record, and the seats that count for it."""
+        counted, seat = self.counted[index], self.settled.records[index].prover_seat
+        other = self.challengers.get(index)
+        if other is not None and other.counted.bit_count() > counted.bit_count():
+            return other.prover_seat, other.counted
+        return seat, counted
 
     def share_of(self, me: Address, index: int, shares: Shares) -> Gwei:
         """What record ``index`` pays a member, as it stands."""
         record = self.settled.records[index]
         committee = self.committees[index]
         seat = committee.members.get(me)
-        prover = committee.seats[record.prover_seat].address
-        counted = self.counted[index]
+        prover_seat, counted = self.winner(index)
+        prover = committee.seats[prover_seat].address
         verifiers = len(committee.verifiers(prover))
         parts = split(record.reward, shares, verifiers, counted.bit_count(), record.tipped_seat is None)
         if seat is None:
             return Gwei(0)
         share = parts.tip if seat == record.tipped_seat else 0
-        if seat == record.prover_seat:
+        if seat == prover_seat:
             share += parts.prover
-        elif counted >> seat & 1:
+        elif counted & ~self.forfeited.get(index, 0) & 1 << seat:
             share += parts.fee
         return Gwei(share)
 

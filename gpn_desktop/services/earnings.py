@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from gpn_desktop.core.eip712 import digest
 from gpn_desktop.core.errors import GpnError, TransactionFailed
 from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei, to_wei
@@ -25,22 +26,28 @@ from gpn_desktop.ports.calls import (
 from gpn_desktop.ports.chain import (
     Chain,
     ChainEvent,
+    Challenged,
+    ConsumerSlashed,
     EntrySkipped,
     Extended,
+    FeeForfeited,
     Finalized,
     NewHead,
     Reorged,
     RewardsWithdrawn,
     Settled,
     SettlementRecord,
+    Slashed,
+    Suspended,
     TxRecord,
     TxState,
 )
 from gpn_desktop.ports.store import WithdrawalRow
 from gpn_desktop.services.authority import ChainAuthority
-from gpn_desktop.services.batch import Batch, agrees
-from gpn_desktop.services.context import Context, log
+from gpn_desktop.services.batch import Batch, Challenger, agrees
+from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
+from gpn_desktop.services.evidence import Watch
 from gpn_desktop.services.jobs import Jobs
 from gpn_desktop.services.settling import Due, Settling
 from gpn_desktop.services.views import EarningsView, Phase
@@ -72,6 +79,7 @@ class Earnings:
 
     def __post_init__(self) -> None:
         self.settling = Settling(self.ctx, self.chain, self.authority, self.jobs, self.submit, self._finished)
+        self.watch = Watch(self.ctx, self.chain, self.authority, self.jobs, self.submit)
 
     @property
     def due(self) -> dict[Hash32, Due]:
@@ -90,7 +98,10 @@ class Earnings:
             await self._register()
         await self._load_member()
         await self.authority.params()  # a verdict may find the chain away, and needs the delays all the same
+        await self.watch.start()
         self.jobs.on_accept = self.accepted
+        self.jobs.on_fault = self.watch.suspect
+        self.jobs.on_double_request = self.watch.double_request
 
     async def _register(self) -> None:
         options = self.ctx.options
@@ -130,11 +141,23 @@ class Earnings:
                 await self.settling.settle_due()
                 await self._finalize_due(Millis(block.time * 1000))
                 self._extend_due(block.time)
+                self._contest_due(Millis(block.time * 1000))
+                await self.watch.on_head()
                 await self._remember(block.number)
             case Settled():
                 await self._on_settled(event)
             case Extended(key, index, counted, _):
                 await self._on_extended(key, index, counted)
+            case Slashed():
+                await self.watch.on_slashed(event)
+            case Suspended():
+                self.watch.on_suspended(event)
+            case ConsumerSlashed():
+                self.watch.on_consumer_slashed(event)
+            case Challenged(key=key, index=index):
+                await self._on_challenged(key, index, event)
+            case FeeForfeited(key, index, seat, _):
+                await self._on_forfeited(key, index, seat)
             case EntrySkipped():
                 self.settling.skipped(event)
             case Finalized(key, block):
@@ -172,6 +195,7 @@ class Earnings:
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 if not agrees(entry, record):
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
+                    self._plan_contest(batch, index, entry)
                 self._watch_over(batch, index, record, entry)
         await self._reckon(batch)
 
@@ -213,6 +237,53 @@ class Earnings:
         except GpnError as error:
             batch.extending.discard(call.index)
             log.warning("extending waits: %s", error)
+
+    # a settlement that contradicts our verdict -----------------------------------------------------------
+
+    def _plan_contest(self, batch: Batch, index: int, entry: Entry) -> None:
+        """The prover that this node knows to be right contests at once, the others one after another."""
+        me, accepted = entry.job.mine.address, entry.job.accepted
+        if me is not None and accepted is not None:
+            turn = 0 if accepted[0] == me else 1 + entry.job.snapshot.members[me]
+            batch.contests[index] = self.authority.now() + turn * STAGGER_MS
+
+    def _contest_due(self, now: Millis) -> None:
+        for batch in self.batches.values():
+            for index in [i for i, at in batch.contests.items() if at <= now]:
+                del batch.contests[index]
+                entry = self.jobs.entries.get(batch.settled.records[index].request_id)
+                if entry is not None:
+                    self.ctx.tasks.spawn(self._contest(batch, index, entry), "contest")
+
+    async def _contest(self, batch: Batch, index: int, entry: Entry) -> None:
+        """Put the proof that this node knows to be verified up beside the one that was settled."""
+        settled = batch.settled
+        call = await self.settling.challenge(entry, settled, index)
+        known = batch.challengers.get(index)
+        if known is not None and known.digest == digest(call.vote, self.ctx.domain):
+            return  # another member was first
+        if len(call.votes) <= batch.counted[index].bit_count():
+            log.info("request %s: not contested, the settled proof has as many votes", request_tag(entry.id))
+            return
+        try:
+            await self.submit(f"supersede:{settled.key.hex()}:{index}", call)
+        except TransactionFailed:
+            raise  # the contract's last word
+        except GpnError as error:
+            batch.contests[index] = self.authority.now()
+            log.warning("contesting waits: %s", error)
+
+    async def _on_challenged(self, key: Hash32, index: int, event: Challenged) -> None:
+        batch = self.batches.get(key)
+        if batch is not None and index < len(batch.counted):
+            batch.challengers[index] = Challenger(event.prover_seat, event.counted, event.vote_digest)
+            await self._reckon(batch)
+
+    async def _on_forfeited(self, key: Hash32, index: int, seat: int) -> None:
+        batch = self.batches.get(key)
+        if batch is not None and index < len(batch.counted):
+            batch.forfeited[index] = batch.forfeited.get(index, 0) | 1 << seat
+            await self._reckon(batch)
 
     async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
         batch = self.batches.get(key)
@@ -359,6 +430,7 @@ class Earnings:
     def _on_reorg(self, first_number: int) -> None:
         self.authority.reorged()
         self._unpay(first_number)
+        self.watch.on_reorg()
         for key, batch in list(self.batches.items()):
             if batch.settled.block.number < first_number:
                 continue

@@ -105,7 +105,7 @@ class Intake:
         inline = payload if len(payload) <= MAX_INLINE_BYTES else None
         message = RequestMessage(signed, self._ctx.me, len(payload), inline)
         snapshot = await self._authority.admit(signed)
-        await self._check_unique(request_id, request)
+        await self._check_unique(signed)
         await self._ctx.network.join(request.consumer)
         await self._await_peers(request.consumer)
         await self._ctx.store.put_blob(request.payload_hash, payload)
@@ -185,7 +185,7 @@ class Intake:
         request = message.signed.message
         async with self._consumers.setdefault(request.consumer, asyncio.Lock()):
             if message.request_id not in self._jobs.entries:
-                await self._check_unique(message.request_id, request)
+                await self._check_unique(message.signed)
                 await self._jobs.open(message, snapshot, gateway, received)
 
     def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError) -> None:
@@ -216,7 +216,8 @@ class Intake:
         if len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)
 
-    async def _check_unique(self, request_id: Hash32, request: Request) -> None:
+    async def _check_unique(self, signed: Signed[Request]) -> None:
+        request_id, request = signed.digest, signed.message
         owner = await self._ctx.store.ref_owner(request.consumer, request.details.ref)
         if owner not in (None, request_id):
             raise errors.RefReused("The consumer used this request_id for another request.")
@@ -224,7 +225,11 @@ class Intake:
             return
         for other in list(self._jobs.entries.values()):
             same = other.consumer == request.consumer and other.job.request.nonce == request.nonce
-            if not same or other.id == request_id or other.phase.ended:
+            if not same or other.id == request_id:
+                continue
+            if self._jobs.on_double_request is not None:
+                self._jobs.on_double_request(other.message.signed, signed, other.job.snapshot)
+            if other.phase.ended:
                 continue
             if other.job.announcements or other.id < request_id or other.settled is not None:
                 raise errors.NonceConflict("Another request of the consumer holds this nonce.")

@@ -31,7 +31,17 @@ from gpn_desktop.core.messages import (
 )
 from gpn_desktop.core.policy import Policy, refusal
 from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
-from gpn_desktop.core.types import Address, Announcement, Decline, Gwei, Hash32, Millis, Snapshot, Vote
+from gpn_desktop.core.types import (
+    Address,
+    Announcement,
+    Decline,
+    Gwei,
+    Hash32,
+    Millis,
+    Request,
+    Snapshot,
+    Vote,
+)
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
@@ -52,6 +62,8 @@ class Jobs:
         self.entries: OrderedDict[Hash32, Entry] = OrderedDict()
         self.paused = False
         self.on_accept: Callable[[Entry], Awaitable[None]] | None = None
+        self.on_fault: Callable[[Entry], None] | None = None
+        self.on_double_request: Callable[[Signed[Request], Signed[Request], Snapshot], None] | None = None
         self._ctx = ctx
         self._authority = authority
         self._workshop = workshop
@@ -186,6 +198,8 @@ class Jobs:
                 self._fetch(entry, signed.message)
         self._schedule(entry)
         self._refresh(entry)
+        if entry.job is not before and self.on_fault is not None and _is_suspect(entry):
+            self.on_fault(entry)
         return entry.job is not before
 
     def _step(self, entry: Entry, event: ev.Event) -> None:
@@ -444,3 +458,11 @@ class Jobs:
 
 def proving_mark(request_id: Hash32) -> str:
     return f"proving:{request_id.hex()}"
+
+
+def _is_suspect(entry: Entry) -> bool:
+    """Somebody voted against a proof, contradicted itself, or announced twice."""
+    job = entry.job
+    provers = [prover for prover, _ in job.announcements]
+    odd = any(tally.equivocators or tally.count(False) for tally in job.tallies.values())
+    return odd or len(set(provers)) < len(provers)

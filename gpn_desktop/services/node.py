@@ -103,6 +103,7 @@ class Node:
         if self.earnings is None:
             return
         for entry in list(self.book.entries.values()):
+            self.earnings.watch.suspect(entry)
             if entry.job.accepted is not None and entry.settled is None:
                 self.ctx.tasks.spawn(self.earnings.accepted(entry), "settle again")
 

@@ -24,8 +24,16 @@ from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, GpnError, Tra
 from gpn_desktop.core.messages import VotesMessage
 from gpn_desktop.core.settlement import Shares, split
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Signature, Vote, Wei
-from gpn_desktop.ports.calls import Call, Finalize, SeatVote, Settle, SettleAttested, SettlementEntry
-from gpn_desktop.ports.chain import Chain, ContractParams, EntrySkipped, TxRecord, TxState
+from gpn_desktop.ports.calls import (
+    Call,
+    Finalize,
+    SeatVote,
+    Settle,
+    SettleAttested,
+    SettlementEntry,
+    Supersede,
+)
+from gpn_desktop.ports.chain import Chain, ContractParams, EntrySkipped, Settled, TxRecord, TxState
 from gpn_desktop.services.attestation import attest, collect
 from gpn_desktop.services.authority import ChainAuthority
 from gpn_desktop.services.context import Context, log, request_tag
@@ -276,6 +284,14 @@ class Settling:
         seats = entry.job.snapshot.members
         votes = sorted((seats[signer], signature) for signer, signature in casts.items())
         return SettlementEntry(entry.message.signed, vote, tuple(SeatVote(*seat) for seat in votes))
+
+    async def challenge(self, entry: Entry, settled: Settled, index: int) -> Supersede:
+        """The verified proof of a request, to be put up beside record ``index`` of a settlement."""
+        mine = await self._settlement_entry(entry)
+        seat = entry.job.snapshot.members[mine.vote.prover]
+        return Supersede(
+            settled.key, settled.finalize_at, settled.raw_records, index, seat, mine.vote, mine.votes
+        )
 
     # what becomes of it -----------------------------------------------------------------------------------
 
