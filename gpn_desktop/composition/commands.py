@@ -56,6 +56,20 @@ def request(args: argparse.Namespace) -> int:
     return asyncio.run(run_request(args))
 
 
+def contracts(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.contracts import run_contracts
+
+    logs.configure("warning")
+    return asyncio.run(run_contracts(args))
+
+
+def consumer(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.consumers import run_consumer
+
+    logs.configure("warning")
+    return asyncio.run(run_consumer(args))
+
+
 def key(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.keys import run_key
 

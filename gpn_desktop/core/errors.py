@@ -145,6 +145,11 @@ class FeesTooHigh(GpnError):
     remedy = "Wait until gas is cheaper, or raise chain.max_fee_gwei."
 
 
+class ArtifactDamaged(GpnError):
+    code = "GPN-1307"
+    remedy = "Install the application anew, or run `make contracts` in a checkout."
+
+
 # 14xx: network ----------------------------------------------------------------------------------------
 
 

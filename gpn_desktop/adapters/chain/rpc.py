@@ -234,15 +234,18 @@ class Rpc:
         return bytes(await self._eth.call(call, "latest" if at_block is None else at_block))
 
     @_guarded
-    async def replay(self, sender: Address, to: Address, value: int, data: bytes, at_block: int) -> None:
-        """Run a transaction's call once more upon a block's state; Refused when it reverts there too."""
+    async def replay(
+        self, sender: Address, to: Address | None, value: int, data: bytes, at_block: int | None
+    ) -> bytes:
+        """Run a transaction's call (or a deployment) upon a block's state; Refused when it reverts there."""
         call: TxParams = {
             "from": to_checksum_address(sender),
-            "to": to_checksum_address(to),
             "value": Wei(value),  # type: ignore[typeddict-item]  # web3 has a Wei of its own
             "data": hex0x(data),  # type: ignore[typeddict-item]
         }
-        await self._eth.call(call, at_block)
+        if to is not None:
+            call["to"] = to_checksum_address(to)
+        return bytes(await self._eth.call(call, "latest" if at_block is None else at_block))
 
     @_guarded
     async def estimate(self, sender: Address, to: Address | None, value: int, data: bytes) -> int:

@@ -61,13 +61,13 @@ class Payload:
 
 
 class Writer:
-    """The transactions of one key on one contract."""
+    """The transactions of one key on one contract; with None, those that deploy one."""
 
     def __init__(
         self,
         key: NodeKey | None,
         chain_id: int,
-        contract: Address,
+        contract: Address | None,
         journal: TxJournal,
         policy: Policy,
         explain: Callable[[bytes], str],
@@ -265,7 +265,12 @@ class Writer:
                 if error.data:
                     raise TransactionFailed(f"The contract refuses: {self._explain(error.data)}.") from error
                 raise await self._refusal(rpc, key, error.message, payload.value) from error
-            return gas * 5 // 4 + 5_000
+            return self.gas_limit(gas)
+
+    @staticmethod
+    def gas_limit(estimate: int) -> int:
+        """What is allowed to a transaction that would use so much now."""
+        return estimate * 5 // 4 + 5_000
 
     def _waiting_on_others(self) -> list[asyncio.Future[TxRecord]]:
         return [w for intent, w in self._waiting.items() if self._outbox.get(intent) and not w.done()]
