@@ -84,10 +84,6 @@ def stake(walk: Walk) -> Sent:
     number = walk.operators.index(sender)
     amount = Wei(walk.random.choice((ETHER, ETHER // 2, ETHER // 2 - GWEI, ETHER + 1, 5 * GWEI)))
     payout = sender.address if number == OPERATORS - 1 else payout_of(number)
-    if walk.state.provers[sender.address].unbond_at and walk.random.random() < 0.7:
-        return sender, calls.WithdrawStake()
-    if walk.random.random() < 0.3 and all(member != sender.address for _, member in walk.state.commitments):
-        return sender, calls.BeginUnbond()
     return sender, walk.random.choice(
         (
             calls.RegisterProver(walk.random.choice((payout, payout, ZERO_ADDRESS)), amount),
@@ -98,6 +94,16 @@ def stake(walk: Walk) -> Sent:
             calls.WithdrawStake(),
         )
     )
+
+
+def leave(walk: Walk) -> Sent:
+    """The next step of an operator on its way out, its own account for the most part."""
+    on_their_way = [p for p in walk.operators if walk.state.provers[p.address].unbond_at]
+    sender = walk.random.choice(on_their_way or walk.operators[:2])
+    bound = [consumer for consumer, member in walk.state.commitments if member == sender.address]
+    if bound:
+        return sender, calls.Uncommit(bound[0])
+    return sender, calls.WithdrawStake() if on_their_way else calls.BeginUnbond()
 
 
 def commit(walk: Walk) -> Sent:
@@ -202,6 +208,7 @@ MOVES: Final[dict[Callable[[Walk], Sent], float]] = {
     finalize: 3,
     about_a_record: 6,
     stake: 2,
+    leave: 2,
     commit: 4,
     take_snapshot: 2,
     withdraw: 1.5,
