@@ -1,7 +1,7 @@
 """What settling costs on a real EVM, through the node's own bindings, beside the targets and the peers.
 
 Steady state, as after the first days of a deployment: the slot was used before, every member has earned, and
-what the slot held is paid out in the same transaction. Each figure is a receipt's ``gasUsed`` by the number of
+what the slot held is paid in the same transaction. Each figure is a receipt's ``gasUsed`` by the number of
 proofs, so the transaction itself, its call data and the payout are all in it. Targets: contract.md.
 """
 

@@ -130,7 +130,7 @@ async def test_garbage_on_the_gossip_stream(scene: Scene, data: bytes) -> None:
     await scene.still_works()
 
 
-@pytest.mark.parametrize("protocol", [NAMES.fetch, NAMES.sync, NAMES.peers])
+@pytest.mark.parametrize("protocol", [NAMES.fetch, NAMES.sync, NAMES.peers, NAMES.attest])
 @pytest.mark.parametrize(
     "data",
     [
@@ -341,6 +341,16 @@ async def test_a_hostile_history(scene: Scene) -> None:
     mixed = pb.SyncPage(messages=[decline, pb.Envelope(sent_ms=4)], cursor=2)
     await _answer_with(attacker, NAMES.sync, mixed.SerializeToString())
     assert await scene.victim.network.sync(attacker.node.address, CONSUMER, 0) == ([good], 2)
+    await scene.still_works()
+
+
+@pytest.mark.parametrize(
+    "reply", [b"\xff" * 8, pb.AttestReply(signature=bytes(64)).SerializeToString(), bytes(200)]
+)
+async def test_a_hostile_batch_vote(scene: Scene, reply: bytes) -> None:
+    await _answer_with(scene.attacker, NAMES.attest, reply)
+    with pytest.raises(FetchFailed):
+        await scene.victim.network.attest(scene.attacker.node.address, (keccak(b"vote"),), 5)
     await scene.still_works()
 
 

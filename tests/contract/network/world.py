@@ -55,6 +55,7 @@ class Shelf:
     def __init__(self) -> None:
         self.blobs: dict[Hash32, bytes] = {}
         self.kept: list[PeerMessage] = []
+        self.attested: dict[tuple[Hash32, ...], bytes] = {}
 
     async def blob(self, hash32: Hash32) -> bytes | None:
         return self.blobs.get(hash32)
@@ -64,7 +65,7 @@ class Shelf:
         return page, cursor + len(page)
 
     async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:
-        return None
+        return self.attested.get(votes)
 
     def put(self, blob: bytes) -> Hash32:
         hash32 = keccak(blob)
