@@ -1,4 +1,4 @@
-"""The settlement contract on an EVM in this process, with its own clock, called through the bindings alone."""
+"""The settlement contract on an EVM in this process, with its own clock, called by the bindings alone."""
 
 from __future__ import annotations
 
