@@ -27,4 +27,4 @@ proto: setup
 	sh proto/gen.sh
 
 contracts: setup
-	sh contracts/build.sh
+	sh contracts/build.sh $(ARGS)

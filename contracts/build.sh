@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the locked tools, tests the contract and makes artifact, bindings and gas figures anew.
-# With --check nothing is written, and whatever is stale fails.
+# With --check nothing is written, and whatever is stale, or dearer by more than 2 %, fails. --accept takes dearer
+# figures. --mutants puts each flaw of THREATS.md back and expects its test to fail; that takes ten minutes.
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-../.venv/bin/python}
@@ -14,8 +15,13 @@ if ! command -v node >/dev/null; then
 fi
 
 PYTHON=$python sh ../packaging/npm.sh ci --ignore-scripts --no-audit --no-fund
-case " $* " in *" --check "*) FORGE_SNAPSHOT_CHECK=true; export FORGE_SNAPSHOT_CHECK ;; esac
+case " $* " in *" --mutants "*) exec "$python" tools/mutate.py ;; esac
+case " $* " in *" --accept "*) accept=--accept ;; *) accept= ;; esac
+case " $* " in *" --check "*) check=--check ;; *) check= ;; esac
 for forge in node_modules/@foundry-rs/forge-*/bin/forge*; do
-    if [ -x "$forge" ]; then "$forge" test --offline; fi
+    if [ -x "$forge" ]; then
+        "$forge" test --offline
+        "$python" tools/gas.py $check $accept
+    fi
 done
-"$python" gen.py "$@"
+"$python" gen.py $check

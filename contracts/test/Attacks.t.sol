@@ -45,21 +45,30 @@ contract AttacksTest is Accuser {
         refused(operator(0), e, IGpnSettlement.BadVotes.selector);
     }
 
-    /// In the form of EIP-2098 a twin's s would need its highest bit, where v is; so it must be refused where it
-    /// still fits, just above half the order.
+    /// In the form of EIP-2098 a twin's s would need its highest bit, where v is, so nearly none can be written
+    /// down. Some can: s just above half the order. Whoever such a signature belongs to is a member here.
     function test_flaw_a_malleated_twin_counts_again() public {
         IGpnSettlement.Entry memory e = good();
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(OPERATOR_KEY + 1, voteDigest(e));
         bytes32 twin = bytes32((ORDER - uint256(s)) | (uint256(28 - v) << 255));
         e.votes = bytes.concat(packedVotes(0x06, voteDigest(e)), abi.encodePacked(uint8(3), r, twin));
         refused(operator(0), e, IGpnSettlement.BadVotes.selector);
-        // 2 s of half the order is odd, so this one is the least that is high; ecrecover takes it.
-        e = good();
-        e.consumerVS = bytes32(uint256(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A1));
-        address forged = ecrecover(reg.requestDigest(e.request), 27, e.consumerR, e.consumerVS);
-        check(forged != address(0), "a signature of somebody");
-        e.request.consumer = forged;
-        refused(operator(0), e, IGpnSettlement.UnknownSnapshot.selector);
+
+        IGpnSettlement.RequestData memory later = request(3);
+        later.snapshotId = 2;
+        e = signed(later, 0);
+        bytes32 high = bytes32(uint256(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A1));
+        address signer = ecrecover(voteDigest(e), 27, r, high);
+        vm.deal(signer, 1 ether);
+        vm.prank(signer);
+        reg.registerProver{value: 1 ether}(signer);
+        vm.prank(signer);
+        reg.commit(consumer, DIGEST, BOTH);
+        eq(reg.takeSnapshot(consumer), 2, "its seat is the sixth");
+        e.votes = bytes.concat(packedVotes(0x06, voteDigest(e)), abi.encodePacked(uint8(5), r, high));
+        refused(operator(0), e, IGpnSettlement.BadVotes.selector);
+        e.votes = packedVotes(0x0e, voteDigest(e));
+        settleBy(operator(0), "a", one(e));
     }
 
     function test_flaw_prover_votes_for_itself() public {

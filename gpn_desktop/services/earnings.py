@@ -16,10 +16,8 @@ from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei, to_wei
 from gpn_desktop.ports.calls import (
     Call,
-    Commit,
     Extend,
     Finalize,
-    RegisterProver,
     SeatVote,
     WithdrawRewards,
 )
@@ -49,6 +47,7 @@ from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.evidence import Watch
 from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.settling import Due, Settling
 from gpn_desktop.services.views import EarningsView, Phase
 
@@ -80,6 +79,7 @@ class Earnings:
     def __post_init__(self) -> None:
         self.settling = Settling(self.ctx, self.chain, self.authority, self.jobs, self.submit, self._finished)
         self.watch = Watch(self.ctx, self.chain, self.authority, self.jobs, self.submit)
+        self.membership = Membership(self.ctx, self.chain, self.authority, self.submit)
 
     @property
     def due(self) -> dict[Hash32, Due]:
@@ -95,26 +95,13 @@ class Earnings:
         self.totals.withdrawn = Wei(sum(row.amount for row in rows))
         self.totals.fees = Wei(int.from_bytes(await self.ctx.store.get("fees") or b"", "big"))
         if self.ctx.options.stake:
-            await self._register()
+            await self.membership.join()
         await self._load_member()
         await self.authority.params()  # a verdict may find the chain away, and needs the delays all the same
         await self.watch.start()
         self.jobs.on_accept = self.accepted
         self.jobs.on_fault = self.watch.suspect
         self.jobs.on_double_request = self.watch.double_request
-
-    async def _register(self) -> None:
-        options = self.ctx.options
-        if await self.chain.prover(self.ctx.me) is None:
-            await self.submit("register", RegisterProver(options.payout, options.stake))
-        for consumer in options.serve:
-            info = await self.chain.consumer(consumer)
-            if info is None:
-                self.ctx.alert(f"A configured consumer is not registered: {consumer.hex()}")
-                continue
-            intent = f"commit:{consumer.hex()}:{info.image_digest.hex()}"
-            await self.submit(intent, Commit(consumer, info.image_digest, options.roles))
-        self.ctx.emit("committed", {"address": self.ctx.me.hex()})
 
     async def _load_member(self) -> None:
         member = await self.chain.prover(self.ctx.me)
@@ -143,6 +130,7 @@ class Earnings:
                 self._extend_due(block.time)
                 self._contest_due(Millis(block.time * 1000))
                 await self.watch.on_head()
+                await self.membership.on_head()
                 await self._remember(block.number)
             case Settled():
                 await self._on_settled(event)

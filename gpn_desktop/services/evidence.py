@@ -244,6 +244,7 @@ class Watch:
 
     def on_suspended(self, event: Suspended) -> None:
         self._close(event.member, (Suspend, SuspendSigner))
+        self.ctx.emit("seat_lost", {"member": event.member.hex(), "consumer": event.consumer.hex()})
         if event.member == self.ctx.me:
             self.ctx.alert("This node lost its seat with a consumer: more than two thirds of the committee "
                            "voted against a proof that it made or signed. Check its image and its machine; "

@@ -285,3 +285,16 @@ async def test_proofs_are_not_kept_for_ever() -> None:
         await until(lambda: not gateway.disk.platter._blobs, "housekeeping")  # type: ignore[attr-defined]
         with pytest.raises(errors.RequestEnded, match="not kept"):
             await gateway.node.proof("ref")
+
+
+async def test_a_commitment_is_renewed_before_it_ends_and_once() -> None:
+    async with world(3) as net:
+        ends = {c.prover: c.expires_at for c in await net.members[0].chain.committee(net.consumer)}
+        await net.advance(24 * 24 * 3600)  # six days are left
+        for _ in range(3):
+            await net.advance(4000)
+            await quiet()
+        for member in net.members:
+            assert len(member.sent("renew:")) == 1
+        later = {c.prover: c.expires_at for c in await net.members[0].chain.committee(net.consumer)}
+        assert all(later[who] > end + 20 * 24 * 3600 for who, end in ends.items())

@@ -225,6 +225,9 @@ class Play:
         if told.name == "contradiction":
             member = Address(bytes.fromhex(str(told.fields["member"])))
             self.report.errors.append(f"{self._name(member)} contradicted itself.")
+        if told.name == "seat_lost" and told.address == self.stage.operators[0].address:
+            member = Address(bytes.fromhex(str(told.fields["member"])))
+            self.stage.say(f"  {self._name(member)} lost its seat: the committee reported its false proof")
         if told.name == "voted_down" and told.address == self.stage.operators[0].address:
             request = told.fields["request"]
             # The warm-up is told like any other, and counts like none.
