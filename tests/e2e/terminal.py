@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -105,6 +106,14 @@ class Terminal:
 
     async def fund(self, account: Address, amount: int) -> None:
         await self.localnet.fund(account, Wei(amount))
+
+    async def sends(self, process: asyncio.subprocess.Process, before: int) -> None:
+        """Until a process has sent a transaction; no event tells of it, since it is another's."""
+        deadline = time.monotonic() + 60
+        while await self.waiting() == before:
+            assert process.returncode is None, "it ended without sending"
+            assert time.monotonic() < deadline, "it never sent anything"
+            await asyncio.sleep(0.05)
 
     async def ask(self, method: str, *params: object) -> object:
         return await self.rpc.ask(method, *params)

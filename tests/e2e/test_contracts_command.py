@@ -127,12 +127,7 @@ async def cut_off(desk: Terminal) -> None:
     """A deployment whose process dies after it sent the transaction, before there is a receipt."""
     await desk.ask("evm_setAutomine", False)
     process = await desk.start("contracts", "deploy", "--window", "3h")
-    sent = 0
-    async with asyncio.timeout(60):
-        while not sent and process.returncode is None:
-            sent = await desk.waiting()
-            await asyncio.sleep(0.05)  # no event tells of what another process sends
-    assert sent == 1
+    await desk.sends(process, 0)
     process.kill()
     await process.wait()
 
