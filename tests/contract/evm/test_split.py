@@ -32,7 +32,7 @@ REWARDS: Final = st.one_of(
     st.integers(1000, 2000), st.integers(1000, 10**9), st.integers(10**9, MOST), st.just(MOST)
 )
 FEW: Final = settings(
-    max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 

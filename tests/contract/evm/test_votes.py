@@ -21,7 +21,7 @@ ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD036414
 SIZES: Final = (*range(2, 33), 2, 3, 3, 4, 4, 5, 5, 6, 7, 8)
 SMALL: Final = st.integers(0, 40)
 FEW: Final = settings(
-    max_examples=1000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=700, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
