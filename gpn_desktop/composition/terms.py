@@ -19,7 +19,7 @@ from gpn_desktop.ports.chain import ContractParams
 from gpn_desktop.services.funds import in_eth
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d{1,12})([smhd]?)")
+_DURATION = re.compile(r"([0-9]{1,12})([smhd]?)")
 LONGEST_UNBOND: Final = 3650 * 86_400
 WHOLE: Final = 10_000  # basis points
 
@@ -34,7 +34,7 @@ def duration(given: Any) -> int:
 
 def percent(given: Any) -> int:
     """A percentage with at most two decimals in basis points; ValueError otherwise."""
-    match = re.fullmatch(r"(\d{1,3})(?:\.(\d{1,2}))?", str(given))
+    match = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?", str(given))
     points = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0")) if match else WHOLE + 1
     if points > WHOLE:
         raise ValueError("a percentage from 0 to 100 is expected, with at most two decimals")

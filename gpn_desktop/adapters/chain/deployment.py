@@ -8,8 +8,8 @@ comes back after a crash knows where to look.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from contextlib import suppress
 
 from gpn_desktop.adapters.chain import bindings, codec
 from gpn_desktop.adapters.chain.artifact import Artifact
@@ -28,6 +28,8 @@ from gpn_desktop.core.types import Address
 from gpn_desktop.ports.chain import ContractParams, TxJournal, TxRecord
 from gpn_desktop.ports.deployment import Deployment, Quote
 from gpn_desktop.ports.secrets import NodeKey
+
+log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 15.0
 
@@ -69,12 +71,12 @@ class Deployer:
         except Refused as error:
             raise ChainUnreachable(f"The chain node refuses to answer: {error.message}.") from error
         self._task = asyncio.create_task(self._follow(rpc), name="deployer")
+        self._task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         if self._rpc is not None:
             await self._rpc.aclose()
 
@@ -87,6 +89,13 @@ class Deployer:
             self._writer.disconnected(ChainUnreachable(f"The chain node refuses: {error.message}."))
         except GpnError as error:
             self._writer.disconnected(error)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing but a fault of this program ends the task unasked; whoever waits has to hear of it."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            log.error("the chain is no longer followed", exc_info=fault)
+            self._writer.disconnected(ChainUnreachable("The chain is no longer followed."))
 
     def _connected(self) -> Rpc:
         if self._rpc is None:
