@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
+from eth_abi.codec import ABIDecoder
+from eth_abi.decoding import StringDecoder
 from eth_abi.exceptions import DecodingError
+from eth_abi.registry import registry as standard
 
 from gpn_desktop.core.types import Address, Hash32
+
+
+def _tolerant() -> ABIDecoder:
+    """Reads any bytes as a text, as the contract does: no stranger's name may keep a node from its chain."""
+    known: Any = copy(standard)
+    known.unregister_decoder("string")
+    known.register_decoder("string", StringDecoder("replace"))  # type: ignore[no-untyped-call]
+    return ABIDecoder(known)
+
+
+decode: Final = _tolerant().decode
 
 
 def _plain(value: Any) -> Any:
