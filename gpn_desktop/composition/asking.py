@@ -30,7 +30,10 @@ async def confirm(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise NotConfirmed("This costs money, and there is no terminal to ask at.")
-    answer = await asyncio.to_thread(input, "Go on? [y/N] ")
+    try:
+        answer = await asyncio.to_thread(input, "Go on? [y/N] ")
+    except EOFError:
+        answer = ""
     if answer.strip().lower() not in YES:
         raise NotConfirmed("Nothing was sent.")
 

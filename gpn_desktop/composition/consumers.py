@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from gpn_desktop import config_values as values
 from gpn_desktop.adapters.chain.calldata import value_of
 from gpn_desktop.adapters.chain.evm import EvmChain
-from gpn_desktop.adapters.chain.quotes import quote_call
-from gpn_desktop.adapters.sqlite import SqliteStore
+from gpn_desktop.adapters.chain.quotes import newest_block, quote_call
 from gpn_desktop.composition.asking import confirm, costs, lasting, say, show, when
 from gpn_desktop.composition.parts import chain_options
-from gpn_desktop.composition.sites import Site, find_site, gwei_amount, image, key_of, nonce_book, option
+from gpn_desktop.composition.sites import (
+    Site,
+    find_site,
+    gwei_amount,
+    image,
+    key_of,
+    nonce_book,
+    open_journal,
+    option,
+)
 from gpn_desktop.core.errors import BadOption
 from gpn_desktop.core.request import NONCE_WINDOW
 from gpn_desktop.core.types import Wei, hex0x, to_wei
@@ -69,6 +77,7 @@ async def run_consumer(args: argparse.Namespace) -> int:
             show({"command": args.action, "sent": False, "due": plan.due}, {}, args.json)
             return 0
         await _agree(args, site, key, plan)
+        say("Sending. If this is cut off, the same command sees to its end.")
         record = await account.run(plan.command, plan.terms)
         code = _report(args, plan.command, record, resumed=False)
         await _explain(plan.command, account)
@@ -79,19 +88,15 @@ async def run_consumer(args: argparse.Namespace) -> int:
 async def _account(site: Site, key: NodeKey) -> AsyncIterator[ConsumerAccount]:
     """The account, with its journal of transactions, which one process at a time can have."""
     folder = site.config.consumers_path / f"{site.chain_id}-{site.domain.contract.hex()}-{key.address.hex()}"
-    store = SqliteStore(folder / "journal.db")
-    await store.open()
-    try:
+    async with open_journal(folder / "journal.db") as store:
         options = chain_options(site.config)
         contract = site.domain.contract
         chain = EvmChain(site.config.ethereum_api, contract, site.chain_id, key, store, options)
         try:
-            await chain.start(site.config.contract_block)
+            await chain.start(await newest_block(site.config.ethereum_api))
             yield ConsumerAccount(chain, key.address, Errands(store), nonce_book(site))
         finally:
             await chain.aclose()
-    finally:
-        await store.aclose()
 
 
 def _asked(args: argparse.Namespace) -> dict[str, str]:

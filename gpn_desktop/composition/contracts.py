@@ -18,7 +18,7 @@ from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.composition.asking import confirm, costs, say, show
 from gpn_desktop.composition.demo import ARTIFACT
 from gpn_desktop.composition.parts import ENDPOINT_SECONDS, chain_options
-from gpn_desktop.composition.sites import Site, find_site, key_of
+from gpn_desktop.composition.sites import Site, find_site, key_of, open_journal
 from gpn_desktop.composition.terms import read_terms, term_lines
 from gpn_desktop.core.errors import ChainUnreachable, ContractMissing, StoreLocked
 from gpn_desktop.core.types import Address, Domain, Wei, hex0x, parse_address
@@ -49,7 +49,7 @@ async def _deploy(args: argparse.Namespace) -> int:
     artifact = await asyncio.to_thread(load_artifact, ARTIFACT)
     site = await find_site(args, contract=False)
     key = await key_of(args)
-    async with _journal(site, key.address) as store:
+    async with open_journal(_journal_path(site, key.address)) as store:
         errands = Errands(store)
         policy = chain_options(site.config).policy
         deployer = Deployer(site.config.ethereum_api, site.chain_id, key, store, artifact, policy)
@@ -66,20 +66,11 @@ async def _deploy(args: argparse.Namespace) -> int:
                 say("An earlier deployment was cut off and is done now. Nothing new was deployed.")
                 return await _deployed(args, site, artifact, ended[1], resumed=True)
             await _agree(args, site, key, deployer, terms)
+            say("Sending. If this is cut off, the same command sees to its end.")
             errand = await errands.begin(DEPLOY, {name: str(value) for name, value in asdict(terms).items()})
             return await _deployed(args, site, artifact, await errands.carry_out(errand, act), resumed=False)
         finally:
             await deployer.aclose()
-
-
-@asynccontextmanager
-async def _journal(site: Site, deployer: Address) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(_journal_path(site, deployer))
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.aclose()
 
 
 def _journal_path(site: Site, deployer: Address) -> Path:
@@ -214,7 +205,7 @@ async def _look_for_interrupted(site: Site, artifact: Artifact) -> None:
     for path in found:
         deployer = parse_address(path.parent.name.split("-")[1])
         try:
-            async with _journal(site, deployer) as store:
+            async with open_journal(path) as store:
                 await _note_interrupted(site, artifact, deployer, store)
         except StoreLocked:
             say(f"A deployment by {hex0x(deployer)} is under way in another program.")

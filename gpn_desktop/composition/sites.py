@@ -7,19 +7,21 @@ few options. The key is the exception: a command that spends money is told which
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gpn_desktop import config as settings
 from gpn_desktop import config_values as values
 from gpn_desktop.adapters.keyring import KeyFileSecrets
-from gpn_desktop.adapters.sqlite import SqliteNonceBook
+from gpn_desktop.adapters.sqlite import SqliteNonceBook, SqliteStore
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
 from gpn_desktop.composition.keys import ask_passphrase
 from gpn_desktop.composition.parts import find_chain, find_contract
 from gpn_desktop.config import NodeConfig
-from gpn_desktop.core.errors import BadOption, ConfigError, WrongChain
+from gpn_desktop.core.errors import BadOption, ConfigError, StoreLocked, WrongChain
 from gpn_desktop.core.types import Domain, Hash32, Wei
 from gpn_desktop.ports.secrets import NodeKey
 
@@ -85,6 +87,25 @@ async def find_site(args: argparse.Namespace, contract: bool = True) -> Site:
 def nonce_book(site: Site) -> SqliteNonceBook:
     """What the consumers of this machine signed, for all chains and contracts."""
     return SqliteNonceBook(site.config.consumers_path / "nonces.db")
+
+
+@asynccontextmanager
+async def open_journal(path: Path) -> AsyncIterator[SqliteStore]:
+    """A key's journal of transactions, which one process at a time can have.
+
+    Raises:
+        StoreLocked, StoreCorrupt, StoreFull
+    """
+    store = SqliteStore(path)
+    try:
+        await store.open()
+    except StoreLocked as error:
+        error.remedy = "Wait until the other command with the same key is done."
+        raise
+    try:
+        yield store
+    finally:
+        await store.aclose()
 
 
 async def key_of(args: argparse.Namespace) -> NodeKey:

@@ -90,6 +90,11 @@ async def test_no_contract_at_the_address(site: Site) -> None:
     await refused(site.env(CONTRACT_ADDRESS="0x" + "11" * 20), "GPN-1303")
 
 
+async def test_no_contract_set_and_none_known(site: Site) -> None:
+    line = await refused(site.env(CONTRACT_ADDRESS=""), "GPN-1109")
+    assert "31337" in line
+
+
 async def test_an_endpoint_that_does_not_answer(site: Site) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

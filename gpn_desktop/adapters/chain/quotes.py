@@ -54,6 +54,18 @@ async def quote_call(
         await rpc.aclose()
 
 
+async def newest_block(urls: Sequence[str]) -> int:
+    """The head's number, for whoever has no use for what was before it."""
+    rpc = await Rpc.open(websocket_url(urls[0]), REQUEST_SECONDS)
+    try:
+        head = await rpc.header()
+    except Refused as error:
+        raise ChainUnreachable(f"The chain node refuses to answer: {error.message}.") from error
+    finally:
+        await rpc.aclose()
+    return 0 if head is None else head.number
+
+
 async def _tip(rpc: Rpc) -> int:
     try:
         return await rpc.priority_fee()

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from gpn_desktop.adapters.sqlite.codec import CodecError, decode_any, encode, seal, unseal
 from gpn_desktop.adapters.sqlite.schema import create_private, translate
@@ -25,8 +25,9 @@ DAMAGED_REMEDY: Final = (
     "Restore it from a backup. If there is none, move it away, retire all open nonces with `gpn-desktop "
     "consumer retire-nonces`, and sign nothing until that is done."
 )
+VERSION: Final = 1
 _TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS signed (domain BLOB NOT NULL, consumer BLOB NOT NULL, nonce BLOB NOT NULL, "
+    "CREATE TABLE IF NOT EXISTS signed (domain TEXT NOT NULL, consumer BLOB NOT NULL, nonce BLOB NOT NULL, "
     "body BLOB NOT NULL, PRIMARY KEY (domain, consumer, nonce)) WITHOUT ROWID"
 )
 
@@ -40,7 +41,7 @@ class SqliteNonceBook:
     async def sign_once(
         self, domain: Domain, consumer: Address, base: int, free: Sequence[int], sign: SignAt, same: IsSame
     ) -> Signed[Request]:
-        whose = (encode(domain, Domain), consumer)
+        whose = _whose(domain, consumer)
 
         def step(db: sqlite3.Connection) -> Signed[Request]:
             db.execute(
@@ -55,17 +56,17 @@ class SqliteNonceBook:
             if nonce is None:
                 raise NonceUsed("All nonces of the window are in use; wait for settlements.")
             signed = sign(nonce)
-            body = seal(encode(signed, Signed[Request]), *whose, _key(nonce))
+            body = seal(encode(signed, Signed[Request]), *_context(whose), _key(nonce))
             db.execute("INSERT INTO signed VALUES (?, ?, ?, ?)", (*whose, _key(nonce), body))
             return signed
 
         return await self._do(step)
 
     async def signed(self, domain: Domain, consumer: Address) -> list[Signed[Request]]:
-        return await self._do(lambda db: _rows(db, (encode(domain, Domain), consumer)))
+        return await self._do(lambda db: _rows(db, _whose(domain, consumer)))
 
     async def discard(self, domain: Domain, signed: Signed[Request]) -> None:
-        key = (encode(domain, Domain), signed.signer, _key(signed.message.nonce))
+        key = (*_whose(domain, signed.signer), _key(signed.message.nonce))
 
         def step(db: sqlite3.Connection) -> None:
             if signed in _rows(db, key[:2]):
@@ -76,6 +77,17 @@ class SqliteNonceBook:
     async def _do(self, step: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.to_thread(self._transact, step)
 
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise StoreCorrupt(
+                f"The book of signed nonces {self._path} was written by a later version of this program.",
+                remedy="Install that version again: signing without the book may cost a part of the deposit.",
+            )
+        db.execute(_TABLE)
+        if version < VERSION:
+            db.execute(f"PRAGMA user_version={VERSION}")
+
     def _transact(self, step: Callable[[sqlite3.Connection], T]) -> T:
         try:
             create_private(self._path)
@@ -84,7 +96,7 @@ class SqliteNonceBook:
                 db.execute("PRAGMA fullfsync=1")  # macOS alone: a plain fsync leaves it in the drive's cache
                 db.execute("BEGIN IMMEDIATE")
                 try:
-                    db.execute(_TABLE)
+                    self._prepare(db)
                     result = step(db)
                 except BaseException:
                     db.execute("ROLLBACK")
@@ -98,13 +110,23 @@ class SqliteNonceBook:
             raise found from error
 
 
+def _whose(domain: Domain, consumer: Address) -> tuple[str, bytes]:
+    """The key of a consumer's rows: written out, since a form that moves with the code would lose them."""
+    name = f"{domain.name}/{domain.version}/{domain.chain_id}/{domain.contract.hex()}"
+    return name, consumer
+
+
+def _context(whose: tuple[str, bytes]) -> tuple[bytes, bytes]:
+    return whose[0].encode(), whose[1]
+
+
 def _key(nonce: int) -> bytes:
     """Nonces have 64 bits without a sign; as bytes they sort like numbers."""
     return nonce.to_bytes(8, "big")
 
 
-def _rows(db: sqlite3.Connection, whose: tuple[Any, ...]) -> list[Signed[Request]]:
+def _rows(db: sqlite3.Connection, whose: tuple[str, bytes]) -> list[Signed[Request]]:
     found = db.execute(
         "SELECT nonce, body FROM signed WHERE domain = ? AND consumer = ? ORDER BY nonce", whose
     )
-    return [decode_any(unseal(body, *whose, nonce), Signed[Request]) for nonce, body in found]
+    return [decode_any(unseal(body, *_context(whose), nonce), Signed[Request]) for nonce, body in found]

@@ -157,6 +157,15 @@ async def test_nothing_is_signed_beside_a_damaged_book(
         await SqliteNonceBook(path).sign_once(DOMAIN, CONSUMER, 0, WINDOW, at(), new)
 
 
+async def test_nothing_is_signed_beside_a_later_version_s_book(tmp_path: Path) -> None:
+    path = tmp_path / "nonces.db"
+    await SqliteNonceBook(path).sign_once(DOMAIN, CONSUMER, 0, WINDOW, at(), new)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(StoreCorrupt, match="later version"):
+        await SqliteNonceBook(path).sign_once(DOMAIN, CONSUMER, 0, WINDOW, at(), new)
+
+
 async def test_nothing_is_signed_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreFull):
