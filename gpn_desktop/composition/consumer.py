@@ -37,17 +37,13 @@ async def run_request(args: argparse.Namespace) -> int:
                 f"The gateway serves contract {hex0x(info.domain.contract)} on chain {info.domain.chain_id}, "
                 f"not {hex0x(site.domain.contract)} on chain {site.chain_id}."
             )
-        order, side = await _sign(args, site, key, payload, info.head)
-        for target in args.canary:
-            await _offer(target, side, order)
-        return await _follow(client, order, args.output, bool(args.canary))
+        order = await _sign(args, site, key, payload)
+        return await _follow(client, order, args.output)
     finally:
         await client.aclose()
 
 
-async def _sign(
-    args: argparse.Namespace, site: Site, key: NodeKey, payload: bytes, head: int
-) -> tuple[Order, ConsumerSide]:
+async def _sign(args: argparse.Namespace, site: Site, key: NodeKey, payload: bytes) -> Order:
     store = MemoryStore()
     await store.open()
     chain = EvmChain(
@@ -56,36 +52,12 @@ async def _sign(
     await chain.start(await newest_block(site.config.ethereum_api))
     try:
         side = ConsumerSide(chain, key, args.confirmations, nonce_book(site))
-        order = await side.order_once(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
-        return order, side
+        return await side.order_once(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
     finally:
         await chain.aclose()
 
 
-async def _offer(target: str, side: ConsumerSide, order: Order) -> None:
-    """Ask the prover behind a gRPC address for a false proof of this request."""
-    tester = ProvingClient(target)
-    try:
-        prover = (await tester.info()).address
-        await tester.offer_canary(side.canary(order, prover))
-        _say(f"{short(prover)} will announce a false proof if its turn comes; ignore this request's result")
-    finally:
-        await tester.aclose()
-
-
-def _tell_blind(view: JobView) -> None:
-    """Who signed for a proof that is not the accepted one."""
-    blind = sorted({hex0x(v.voter) for v in view.votes if v.valid and v.proof_hash != view.proof_hash})
-    honest = sorted({hex0x(v.voter) for v in view.votes if not v.valid})
-    if not honest and not blind:
-        _say("the canary's turn did not come: nothing was learnt")
-    for voter in blind:
-        _say(f"signed a false proof: {voter}")
-    for voter in honest:
-        _say(f"voted it down: {voter}")
-
-
-async def _follow(client: ProvingClient, order: Order, output: Path | None, canary: bool) -> int:
+async def _follow(client: ProvingClient, order: Order, output: Path | None) -> int:
     await client.submit(order.signed.message, order.signed.signature, order.payload)
     _say(f"request {hex0x(order.id)} sent")
     last: JobView | None = None
@@ -100,8 +72,6 @@ async def _follow(client: ProvingClient, order: Order, output: Path | None, cana
         raise UnknownRequest("The gateway does not know the request any more.")
     if last.phase in (Phase.EXPIRED, Phase.CANCELLED, Phase.REFUSED):
         raise RequestEnded(f"The request is {last.phase.value}. {last.error}")
-    if canary:
-        _tell_blind(last)
     proof = await client.proof(hex0x(order.id))
     _say(f"proof of {len(proof.proof)} bytes with {len(proof.votes)} votes")
     if output is None:
