@@ -102,6 +102,8 @@ def _request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=int, default=60, help="seconds of one prover's turn (default 60)")
     parser.add_argument("--confirmations", type=int, default=3, help="depth of the anchor block (default 3)")
     parser.add_argument("--quorum", type=int, help="valid votes asked for (default: a majority)")
+    parser.add_argument("--canary", action="append", default=[], metavar="HOST:PORT",
+                        help="a prover to ask for a false proof, to see who checks")  # fmt: skip
     parser.add_argument("--output", type=Path, help="write the proof there")
 
 

@@ -93,6 +93,8 @@ class NodeConfig:
     min_reward: Gwei = Gwei(0)
     max_image_gib: int = 20
     keep_days: int = 7
+    canaries: bool = False
+    report_faults: bool = True
     settle_batch: int = 10
     settle_age: int = 3600  # seconds
     settle_gas: int | None = None  # wei per gas
@@ -192,6 +194,20 @@ _TABLE: Final = (
         "max_fee",
         values.gwei,
         "gwei per gas above which transactions wait; unset: any price is paid",
+    ),
+    Setting(
+        "node.canaries",
+        "GPN_CANARIES",
+        "canaries",
+        values.flag,
+        "make a false proof where a consumer orders one, to see who checks; that turn earns nothing",
+    ),
+    Setting(
+        "node.report_faults",
+        "GPN_REPORT_FAULTS",
+        "report_faults",
+        values.flag,
+        "bring evidence against other members to the contract, which costs gas",
     ),
     Setting(
         "settle.max_batch",

@@ -37,13 +37,17 @@ async def run_request(args: argparse.Namespace) -> int:
                 f"The gateway serves contract {hex0x(info.domain.contract)} on chain {info.domain.chain_id}, "
                 f"not {hex0x(site.domain.contract)} on chain {site.chain_id}."
             )
-        order = await _sign(args, site, key, payload)
-        return await _follow(client, order, args.output)
+        order, side = await _sign(args, site, key, payload)
+        for target in args.canary:
+            await _offer(target, side, order)
+        return await _follow(client, order, args.output, bool(args.canary))
     finally:
         await client.aclose()
 
 
-async def _sign(args: argparse.Namespace, site: Site, key: NodeKey, payload: bytes) -> Order:
+async def _sign(
+    args: argparse.Namespace, site: Site, key: NodeKey, payload: bytes
+) -> tuple[Order, ConsumerSide]:
     store = MemoryStore()
     await store.open()
     chain = EvmChain(
@@ -52,12 +56,36 @@ async def _sign(args: argparse.Namespace, site: Site, key: NodeKey, payload: byt
     await chain.start(await newest_block(site.config.ethereum_api))
     try:
         side = ConsumerSide(chain, key, args.confirmations, nonce_book(site))
-        return await side.order_once(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
+        order = await side.order_once(args.ref, payload, Gwei(args.reward), args.timeout, args.quorum)
+        return order, side
     finally:
         await chain.aclose()
 
 
-async def _follow(client: ProvingClient, order: Order, output: Path | None) -> int:
+async def _offer(target: str, side: ConsumerSide, order: Order) -> None:
+    """Ask the prover behind a gRPC address for a false proof of this request."""
+    tester = ProvingClient(target)
+    try:
+        prover = (await tester.info()).address
+        await tester.offer_canary(side.canary(order, prover))
+        _say(f"{short(prover)} will announce a false proof if its turn comes; ignore this request's result")
+    finally:
+        await tester.aclose()
+
+
+def _tell_blind(view: JobView) -> None:
+    """Who signed for a proof that is not the accepted one."""
+    blind = sorted({hex0x(v.voter) for v in view.votes if v.valid and v.proof_hash != view.proof_hash})
+    honest = sorted({hex0x(v.voter) for v in view.votes if not v.valid})
+    if not honest and not blind:
+        _say("the canary's turn did not come: nothing was learnt")
+    for voter in blind:
+        _say(f"signed a false proof: {voter}")
+    for voter in honest:
+        _say(f"voted it down: {voter}")
+
+
+async def _follow(client: ProvingClient, order: Order, output: Path | None, canary: bool) -> int:
     await client.submit(order.signed.message, order.signed.signature, order.payload)
     _say(f"request {hex0x(order.id)} sent")
     last: JobView | None = None
@@ -72,6 +100,8 @@ async def _follow(client: ProvingClient, order: Order, output: Path | None) -> i
         raise UnknownRequest("The gateway does not know the request any more.")
     if last.phase in (Phase.EXPIRED, Phase.CANCELLED, Phase.REFUSED):
         raise RequestEnded(f"The request is {last.phase.value}. {last.error}")
+    if canary:
+        _tell_blind(last)
     proof = await client.proof(hex0x(order.id))
     _say(f"proof of {len(proof.proof)} bytes with {len(proof.votes)} votes")
     if output is None:

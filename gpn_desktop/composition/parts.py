@@ -135,6 +135,8 @@ def _context(
         stake=config.stake,
         min_reward=config.min_reward,
         auto_claim=config.auto_claim,
+        canaries=config.canaries,
+        report_faults=config.report_faults,
         settle=Terms(config.settle_batch, config.settle_age, config.settle_gas),
         keep_blobs_seconds=config.keep_days * DAY,
     )

@@ -15,6 +15,7 @@ from gpn_desktop.core.types import (
     Address,
     Announcement,
     BatchVote,
+    Canary,
     Cancel,
     Decline,
     Details,
@@ -25,7 +26,7 @@ from gpn_desktop.core.types import (
     Vote,
 )
 
-Signable = Request | Announcement | Vote | Decline | Cancel | BatchVote
+Signable = Request | Announcement | Vote | Decline | Cancel | BatchVote | Canary
 
 HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
@@ -60,6 +61,7 @@ VOTE_TYPE: Final = _type("Vote(bytes32 requestId,address prover,bytes32 proofHas
 BATCH_VOTE_TYPE: Final = _type("BatchVote(bytes32[] votes)")
 DECLINE_TYPE: Final = _type("Decline(bytes32 requestId,address prover)")
 CANCEL_TYPE: Final = _type("Cancel(bytes32 requestId)")
+CANARY_TYPE: Final = _type("Canary(bytes32 requestId,address prover)")
 
 
 def _uint(value: int) -> bytes:
@@ -108,6 +110,8 @@ def struct_hash(message: Signable) -> Hash32:
             return keccak(DECLINE_TYPE, request_id, _address(prover))
         case Cancel(request_id):
             return keccak(CANCEL_TYPE, request_id)
+        case Canary(request_id, prover):
+            return keccak(CANARY_TYPE, request_id, _address(prover))
         case BatchVote(vote_digests):
             return keccak(BATCH_VOTE_TYPE, keccak(*vote_digests))
 

@@ -352,6 +352,11 @@ class CancelTooLate(GpnError):
     remedy = "Proving has started; the request runs to its end."
 
 
+class CanaryRefused(GpnError):
+    code = "GPN-1709"
+    remedy = "Ask another prover of the committee, before the request's first turn."
+
+
 class GatewayUnreachable(GpnError):
     code = "GPN-1706"
     remedy = "Check the node's address, that it runs, and whether it expects TLS."

@@ -14,6 +14,7 @@ from gpn_desktop.core.types import (
     Address,
     Announcement,
     BatchVote,
+    Canary,
     Cancel,
     Decline,
     Domain,
@@ -23,7 +24,7 @@ from gpn_desktop.core.types import (
     Vote,
 )
 
-M = TypeVar("M", Request, Announcement, Vote, Decline, Cancel, BatchVote, covariant=True)
+M = TypeVar("M", Request, Announcement, Vote, Decline, Cancel, BatchVote, Canary, covariant=True)
 
 MAX_GOSSIP_BYTES = 32 * 1024
 MAX_INLINE_BYTES = 24 * 1024  # larger payloads and proofs are fetched by hash
@@ -118,6 +119,14 @@ class VotesMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryMessage:
+    """Told by the prover once its false proof was judged: the consumer had asked for it."""
+
+    consumer: Address
+    signed: Signed[Canary]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusMessage:
     """What a node says of itself now and then; shown to people, never an input of any rule."""
 
@@ -127,7 +136,13 @@ class StatusMessage:
 
 
 PeerMessage = (
-    RequestMessage | CancelMessage | AnnouncementMessage | DeclineMessage | VotesMessage | StatusMessage
+    RequestMessage
+    | CancelMessage
+    | AnnouncementMessage
+    | DeclineMessage
+    | VotesMessage
+    | StatusMessage
+    | CanaryMessage
 )
 
 

@@ -153,6 +153,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """A consumer's word that it asked this prover for a false proof of this request, to see who checks."""
+
+    request_id: Hash32
+    prover: Address
+
+
+@dataclass(frozen=True, slots=True)
 class BatchVote:
     """One signature of a verifier under an ordered list of valid-vote digests of its own journal."""
 

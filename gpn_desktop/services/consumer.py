@@ -20,11 +20,13 @@ from gpn_desktop.core.request import (
 from gpn_desktop.core.types import (
     ZERO_HASH,
     Address,
+    Canary,
     Details,
     Domain,
     Gwei,
     Hash32,
     Request,
+    Role,
     Signature,
     Snapshot,
 )
@@ -138,6 +140,16 @@ class ConsumerSide:
             return moved == draft and earlier.deadline > anchor.time
 
         return Order(await self._sign(draft, info, same), payload, seats)
+
+    def canary(self, order: Order, prover: Address) -> Signed[Canary]:
+        """Ask a prover of the committee for a false proof of this request, whose result is then ignored.
+
+        CanaryRefused where it is not a member that proves.
+        """
+        if all(s.address != prover or not s.roles & Role.PROVE for s in order.snapshot.seats):
+            raise errors.CanaryRefused("This node does not prove in the request's committee.")
+        canary = Canary(order.id, prover)
+        return Signed[Canary].sign(canary, self._key.secret, self._key.address, self._chain.domain)
 
     async def discard(self, order: Order) -> None:
         """The order was never sent, so its nonce is free again."""

@@ -34,6 +34,7 @@ class NodeOptions:
     stake: Wei = Wei(0)  # register and commit with this stake at the start; 0: leave the chain alone
     min_reward: Gwei = Gwei(0)
     auto_claim: bool = False
+    canaries: bool = False  # make false proofs where a consumer orders them
     report_faults: bool = True  # bring evidence against others to the contract
     settle: Terms = field(default_factory=Terms)  # when verified requests are settled
     keep_blobs_seconds: float = 7 * 24 * 3600.0  # payloads and proofs; far longer than any request lives

@@ -42,6 +42,7 @@ class Entry:
     unproven: dict[ProofKey, list[CastVote]] = field(default_factory=dict)
     proofs: dict[Hash32, asyncio.Task[None]] = field(default_factory=dict)
     present: set[Hash32] = field(default_factory=set)
+    canaries: set[Address] = field(default_factory=set)  # provers whose false proof the consumer ordered
     inline: dict[Hash32, bytes] = field(default_factory=dict)
     proving: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None

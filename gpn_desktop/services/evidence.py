@@ -12,7 +12,7 @@ from typing import Final
 
 from gpn_desktop.core import faults
 from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, TransactionFailed
-from gpn_desktop.core.messages import RequestMessage, Signed
+from gpn_desktop.core.messages import CanaryMessage, RequestMessage, Signed
 from gpn_desktop.core.types import ZERO_HASH, Address, Hash32, Millis, Request, Snapshot, Vote, Wei, short
 from gpn_desktop.ports.calls import (
     Call,
@@ -33,6 +33,7 @@ from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs
 
 STAGGER_MS: Final = 30_000  # between the members that would report the same
+HOLD_MS: Final = 10_000  # for a consumer's word that it had asked for the false proof
 REPORT_GAS: Final = 160_000  # of the dearest report that is paid for, a slashing with its signatures
 SUSPECTS: Final = "suspects"  # the fact that holds the ids of requests with evidence not yet dealt with
 REPORTER_BPS: Final = 500  # of the stake or penalty: the contract's own figure
@@ -120,8 +121,15 @@ class Watch:
         snapshot = await self.chain.snapshot(request.consumer, request.snapshot_id)
         if snapshot is None:
             return
+        excused = {
+            m.signed.message.prover
+            for m in messages
+            if isinstance(m, CanaryMessage) and m.signed.signer == request.consumer
+        }
         for fault in faults.find(request_id, snapshot, messages):
-            if fault.member != self.ctx.me:
+            if isinstance(fault, faults.Refuted) and fault.member in excused:
+                self._excuse(request_id, fault.member)
+            elif fault.member != self.ctx.me:
                 await self._open_case(Matter(request_id, request, snapshot), fault)
 
     async def _open_case(self, of: Matter, fault: faults.Fault) -> None:
@@ -150,7 +158,15 @@ class Watch:
         self._add(case)
 
     def _seat_case(self, of: Matter, member: Address, call: Call, text: str) -> None:
-        self._add(self._case(f"suspend:{of.request_id.hex()}:{member.hex()}", of, member, call, text))
+        case = self._case(_seat_intent(of.request_id, member), of, member, call, text)
+        case.due = Millis(case.due + HOLD_MS)
+        self._add(case)
+
+    def _excuse(self, request_id: Hash32, member: Address) -> None:
+        """The consumer had asked for the false proof."""
+        case = self.cases.get(_seat_intent(request_id, member))
+        if case is not None and case.open:
+            case.state = "excused"
 
     def _case(self, intent: str, of: Matter, member: Address, call: Call, text: str) -> Case:
         due = Millis(self.authority.now() + self._turn(of.snapshot) * STAGGER_MS)
@@ -265,6 +281,10 @@ class Watch:
         for case in self.cases.values():
             if case.state == "closed":
                 case.state, case.asked = "found", False
+
+
+def _seat_intent(request_id: Hash32, member: Address) -> str:
+    return f"suspend:{request_id.hex()}:{member.hex()}"
 
 
 def _opinion(signed: Signed[Vote]) -> Opinion:

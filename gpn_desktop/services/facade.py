@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from gpn_desktop.core.types import Domain, Hash32, Request, Wei
+from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
 
@@ -48,6 +48,12 @@ class Facade(Protocol):
         Raises:
             UnknownRequest, ProofNotReady, RefAmbiguous, RequestEnded
         """
+        ...
+
+    async def offer_canary(
+        self, consumer: Address, request_id: Hash32, prover: Address, signature: bytes
+    ) -> None:
+        """The consumer's signed Canary for this node; CanaryRefused where it is not taken."""
         ...
 
     async def cancel(self, request_id: Hash32, signature: bytes) -> None:

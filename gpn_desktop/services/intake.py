@@ -14,6 +14,7 @@ from gpn_desktop.core.job import open_job, replay
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     DeclineMessage,
     RequestMessage,
@@ -150,7 +151,7 @@ class Intake:
             case VotesMessage(consumer, votes):
                 for cast in votes:
                     await self._on_statement(cast.signed.message.request_id, VotesMessage(consumer, (cast,)))
-            case AnnouncementMessage() | DeclineMessage() | CancelMessage():
+            case AnnouncementMessage() | DeclineMessage() | CancelMessage() | CanaryMessage():
                 await self._on_statement(message.signed.message.request_id, message)
             case StatusMessage():
                 pass  # for people only, and nobody looks at it yet
@@ -300,6 +301,9 @@ class Intake:
             entry.phase = Phase(row.phase)
         else:
             await self._ctx.store.put_job(entry.row(self._authority.now()))
+        entry.canaries = {
+            k.message.signed.message.prover for k in kept if isinstance(k.message, CanaryMessage)
+        }
         self._jobs.adopt(entry)
         await self._say_again(entry, kept)
 
@@ -317,7 +321,7 @@ class Intake:
                 return [ev.Declined(declined)]
             case CancelMessage(_, cancelled):
                 return [ev.Cancelled(cancelled)]
-            case RequestMessage() | StatusMessage():
+            case RequestMessage() | StatusMessage() | CanaryMessage():
                 return []
 
     async def _say_again(self, entry: Entry, kept: list[Kept]) -> None:

@@ -21,6 +21,7 @@ from gpn_desktop.core.job import next_wake, open_job, step
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     CastVote,
     DeclineMessage,
@@ -54,7 +55,7 @@ MAX_IN_MEMORY: Final = 500
 FETCH_PAUSE: Final = 1.0  # seconds between two tries to get an announced proof
 STORE_PAUSE: Final = 1.0  # seconds between two tries to write to a full disk
 
-Statement = AnnouncementMessage | DeclineMessage | VotesMessage | CancelMessage
+Statement = AnnouncementMessage | DeclineMessage | VotesMessage | CancelMessage | CanaryMessage
 
 
 class Jobs:
@@ -62,6 +63,7 @@ class Jobs:
         self.entries: OrderedDict[Hash32, Entry] = OrderedDict()
         self.paused = False
         self.on_accept: Callable[[Entry], Awaitable[None]] | None = None
+        self.on_judged: Callable[[Entry, Address, bool], None] | None = None
         self.on_fault: Callable[[Entry], None] | None = None
         self.on_double_request: Callable[[Signed[Request], Signed[Request], Snapshot], None] | None = None
         self._ctx = ctx
@@ -140,11 +142,25 @@ class Jobs:
                 self._take_event(entry, ev.Declined(declined), message)
             case CancelMessage(_, cancelled):
                 self._take_event(entry, ev.Cancelled(cancelled), message)
+            case CanaryMessage():
+                self._take_canary(entry, message)
             case VotesMessage(_, votes):
                 for cast in votes:
                     await self._take_vote(entry, cast)
         if entry.late and self._vouched(entry):
             await self.learn_order(entry)
+
+    def _take_canary(self, entry: Entry, message: CanaryMessage) -> None:
+        """The consumer had asked for the false proof: its prover is no cheat, who signed for it is blind."""
+        prover = message.signed.message.prover
+        if message.signed.signer != entry.consumer or prover in entry.canaries:
+            return
+        entry.canaries.add(prover)
+        self._journal(entry, message)
+        self._note(entry, "A canary: the consumer had asked for the false proof")
+        self._ctx.emit("canary", {"request": entry.id.hex(), "prover": prover.hex()})
+        if self.on_fault is not None:
+            self.on_fault(entry)
 
     def _take_event(self, entry: Entry, event: ev.Event, message: PeerMessage) -> None:
         if self.feed(entry, event):
@@ -278,7 +294,11 @@ class Jobs:
                 spawn(self._sign_decline(entry, said, reason), f"decline {request_tag(entry.id)}")
             case fx.Accept():
                 self._accepted(entry, effect)
+                if self.on_judged is not None:
+                    self.on_judged(entry, effect.prover, True)
             case fx.VotedDown(prover, proof_hash, attempt):
+                if self.on_judged is not None:
+                    self.on_judged(entry, prover, False)
                 self._note(entry, f"Proof of attempt {attempt + 1} voted down")
                 self._ctx.emit(
                     "voted_down",

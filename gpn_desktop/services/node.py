@@ -29,6 +29,7 @@ from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
+from gpn_desktop.services.canaries import Canaries
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
 from gpn_desktop.services.entry import Entry, view_of_row
@@ -55,7 +56,10 @@ class Node:
         self.ctx = ctx
         self.authority = authority
         self.outbox = Outbox(ctx)
-        self.book = Jobs(ctx, authority, Workshop(ctx, authority), self.outbox)
+        workshop = Workshop(ctx, authority)
+        self.book = Jobs(ctx, authority, workshop, self.outbox)
+        self.canaries = Canaries(ctx, self.book, self.outbox)
+        workshop.spoils = self.canaries.wanted
         self.intake = Intake(ctx, authority, self.book, self.outbox)
         self._chain = chain
         self._chain_up = chain is not None
@@ -86,6 +90,7 @@ class Node:
         for consumer in self._served():
             await self.ctx.network.join(consumer)
             self.ctx.tasks.spawn(self._prepare(consumer), "image")
+        await self.canaries.start()
         await self.intake.restore()
         await self._settle_restored()
         self.ctx.tasks.spawn(self._follow_network(), "network events")
@@ -365,6 +370,11 @@ class Node:
         if row is None:
             raise errors.UnknownRequest("No request with this id is known here.")
         return row
+
+    async def offer_canary(
+        self, consumer: Address, request_id: Hash32, prover: Address, signature: bytes
+    ) -> None:
+        await self.canaries.offer(consumer, request_id, prover, signature)
 
     async def cancel(self, request_id: Hash32, signature: bytes) -> None:
         await self.intake.cancel(request_id, signature)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
@@ -22,6 +23,7 @@ class Workshop:
     def __init__(self, ctx: Context, authority: Authority) -> None:
         self._ctx = ctx
         self._authority = authority
+        self.spoils: Callable[[Entry], bool] = lambda _: False  # whether a false proof was ordered
 
     async def payload(self, entry: Entry) -> bytes:
         """The request's input: from the message, the store, or whoever of the committee has it."""
@@ -71,6 +73,8 @@ class Workshop:
         )
         began = self._ctx.clock.monotonic()
         proof = await self._ctx.runtime.prove(image, request.details.ref, payload, within)
+        if self.spoils(entry):
+            proof = spoiled(proof)
         entry.prove_ms = (self._ctx.clock.monotonic() - began) * 1000
         self._ctx.emit("proved", {"request": entry.id.hex(), "ms": entry.prove_ms})
         digest = await _hash(proof)
@@ -111,6 +115,16 @@ class Workshop:
         if len(proof) < BIG:
             return possession(self._ctx.me, proof)
         return await asyncio.to_thread(possession, self._ctx.me, proof)
+
+
+def spoiled(proof: bytes) -> bytes:
+    """The proof with one bit flipped near its middle; of the same length, and text where it was text."""
+    if not proof:
+        return b"\x01"
+    middle = len(proof) // 2
+    places = sorted(range(len(proof)), key=lambda at: abs(at - middle)) if len(proof) < 4096 else [middle]
+    at = next((p for p in places if chr(proof[p]).isdigit() and proof[p] < 0x80), middle)
+    return proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :]
 
 
 async def _hash(data: bytes) -> Hash32:

@@ -286,6 +286,11 @@ class FakeFacade:
     async def proof(self, wanted: str) -> ProofView:
         raise AssertionError("the window fetches no proofs")
 
+    async def offer_canary(
+        self, consumer: Address, request_id: Hash32, prover: Address, signature: bytes
+    ) -> None:
+        raise AssertionError("the window orders no canaries")
+
     async def cancel(self, request_id: Hash32, signature: bytes) -> None:
         raise AssertionError("the window cancels nothing")
 

@@ -13,8 +13,8 @@ from gpn_desktop.adapters.grpc import convert
 from gpn_desktop.adapters.grpc.pb import gpn_pb2 as pb
 from gpn_desktop.adapters.grpc.pb import gpn_pb2_grpc
 from gpn_desktop.adapters.grpc.status import CODE_KEY, error_from
-from gpn_desktop.core.messages import MAX_BLOB_BYTES
-from gpn_desktop.core.types import Address, Domain, Hash32, Request
+from gpn_desktop.core.messages import MAX_BLOB_BYTES, Signed
+from gpn_desktop.core.types import Address, Canary, Domain, Hash32, Request
 from gpn_desktop.services.views import ConsumerView, JobView, ProofView
 
 PIECE_BYTES: Final = 512 * 1024
@@ -94,6 +94,18 @@ class ProvingClient:
         message = pb.CancelRequestRequest(request_id=request_id, signature=signature)
         with _errors():
             await self._stub.CancelRequest(message, timeout=self._within)
+
+    async def offer_canary(self, order: Signed[Canary]) -> None:
+        """The order is the consumer's; to the node of the prover that it names."""
+        asked = order.message
+        message = pb.OfferCanaryRequest(
+            consumer=order.signer,
+            request_id=asked.request_id,
+            prover=asked.prover,
+            signature=order.signature,
+        )
+        with _errors():
+            await self._stub.OfferCanary(message, timeout=self._within)
 
     async def consumers(self) -> list[ConsumerView]:
         with _errors():

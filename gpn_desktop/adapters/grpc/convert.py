@@ -30,6 +30,10 @@ def sized(value: bytes, size: int, name: str) -> bytes:
     return value
 
 
+def address(value: bytes, name: str) -> Address:
+    return Address(sized(value, 20, name))
+
+
 def hash32(value: bytes, name: str) -> Hash32:
     return Hash32(sized(value, 32, name))
 

@@ -200,6 +200,20 @@ class GpnService(gpn_pb2_grpc.ProvingNetworkServicer):
 
         return await answer(context, self._gate, work)
 
+    async def OfferCanary(  # noqa: N802
+        self, request: gpn_pb2.OfferCanaryRequest, context: Context
+    ) -> gpn_pb2.OfferCanaryResponse:
+        async def work() -> gpn_pb2.OfferCanaryResponse:
+            await self._facade.offer_canary(
+                convert.address(request.consumer, "consumer"),
+                convert.hash32(request.request_id, "request_id"),
+                convert.address(request.prover, "prover"),
+                convert.sized(request.signature, 65, "signature"),
+            )
+            return gpn_pb2.OfferCanaryResponse()
+
+        return await answer(context, self._gate, work)
+
     async def ListConsumers(  # noqa: N802
         self, request: gpn_pb2.ListConsumersRequest, context: Context
     ) -> gpn_pb2.ListConsumersResponse:

@@ -47,6 +47,7 @@ STATUS: Final[dict[type[GpnError], grpc.StatusCode]] = {
     errors.RefAmbiguous: _S.FAILED_PRECONDITION,
     errors.RequestEnded: _S.ABORTED,
     errors.CancelTooLate: _S.FAILED_PRECONDITION,
+    errors.CanaryRefused: _S.FAILED_PRECONDITION,
     errors.GatewayUnreachable: _S.UNAVAILABLE,
 }
 

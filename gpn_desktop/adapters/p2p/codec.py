@@ -19,6 +19,7 @@ from gpn_desktop.core.messages import (
     MAX_GOSSIP_BYTES,
     MAX_INLINE_BYTES,
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     CastVote,
     DeclineMessage,
@@ -32,6 +33,7 @@ from gpn_desktop.core.request import MAX_REF_CHARS
 from gpn_desktop.core.types import (
     Address,
     Announcement,
+    Canary,
     Cancel,
     Decline,
     Details,
@@ -94,6 +96,14 @@ def envelope(message: PeerMessage, sent_ms: int) -> pb.Envelope:
                 consumer=consumer, request_id=signed.message.request_id, signature=signed.signature
             )
             return pb.Envelope(sent_ms=sent_ms, cancel=cancel)
+        case CanaryMessage(consumer, ordered):
+            canary = pb.CanaryMessage(
+                consumer=consumer,
+                request_id=ordered.message.request_id,
+                prover=ordered.message.prover,
+                signature=ordered.signature,
+            )
+            return pb.Envelope(sent_ms=sent_ms, canary=canary)
         case AnnouncementMessage():
             return pb.Envelope(sent_ms=sent_ms, announcement=_announcement_out(message))
         case DeclineMessage(consumer, declined, reason):
@@ -232,6 +242,15 @@ def _cancel_in(envelope: pb.Envelope, domain: Domain) -> PeerMessage:
     return CancelMessage(address(raw.consumer), signed)
 
 
+def _canary_in(envelope: pb.Envelope, domain: Domain) -> PeerMessage:
+    raw = envelope.canary
+    canary = Canary(_hash(raw.request_id), address(raw.prover))
+    signed = Signed[Canary].verify(canary, raw.signature, domain)
+    if signed.signer != raw.consumer:
+        raise PeerMessageInvalid("A canary that its consumer did not order.")
+    return CanaryMessage(address(raw.consumer), signed)
+
+
 def _announcement_in(envelope: pb.Envelope, domain: Domain) -> PeerMessage:
     raw = envelope.announcement
     proof = _inline(raw.HasField("proof"), raw.proof, raw.size)
@@ -292,6 +311,7 @@ def _status_in(envelope: pb.Envelope, domain: Domain) -> PeerMessage:
 _OPENERS: Final[dict[str, Callable[[pb.Envelope, Domain], PeerMessage]]] = {
     "request": _request_in,
     "cancel": _cancel_in,
+    "canary": _canary_in,
     "announcement": _announcement_in,
     "decline": _decline_in,
     "votes": _votes_in,

@@ -22,6 +22,7 @@ from gpn_desktop.core.errors import PeerMessageInvalid
 from gpn_desktop.core.messages import (
     MAX_GOSSIP_BYTES,
     AnnouncementMessage,
+    CanaryMessage,
     DeclineMessage,
     PeerMessage,
     RequestMessage,
@@ -117,6 +118,8 @@ def check_author(message: PeerMessage, author: Address) -> None:
             signer = message.signed.signer
         case RequestMessage():
             signer = message.gateway
+        case CanaryMessage():
+            signer = message.signed.message.prover
         case _:
             return
     if signer != author:

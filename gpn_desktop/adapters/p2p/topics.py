@@ -11,6 +11,7 @@ from typing import Final
 
 from gpn_desktop.core.messages import (
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     DeclineMessage,
     PeerMessage,
@@ -38,7 +39,7 @@ def kind_of(message: PeerMessage) -> Kind:
     match message:
         case RequestMessage() | CancelMessage():
             return Kind.REQUESTS
-        case AnnouncementMessage() | DeclineMessage():
+        case AnnouncementMessage() | DeclineMessage() | CanaryMessage():
             return Kind.PROOFS
         case VotesMessage():
             return Kind.VOTES

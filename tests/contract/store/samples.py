@@ -7,6 +7,7 @@ from dataclasses import replace
 from gpn_desktop.core.eip712 import address_of_secret, keccak
 from gpn_desktop.core.messages import (
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     CastVote,
     DeclineMessage,
@@ -21,6 +22,7 @@ from gpn_desktop.core.types import (
     TESTING_DOMAIN,
     Address,
     Announcement,
+    Canary,
     Cancel,
     Decline,
     Details,
@@ -74,6 +76,9 @@ def messages(request_id: Hash32) -> list[PeerMessage]:
         DeclineMessage(CONSUMER, Signed.sign(decline, SECRETS[1], PROVER, TESTING_DOMAIN), "paused"),
         votes(request_id),
         StatusMessage("0.1.0", 12, (CONSUMER, PROVER)),
+        CanaryMessage(
+            CONSUMER, Signed.sign(Canary(request_id, PROVER), SECRETS[0], CONSUMER, TESTING_DOMAIN)
+        ),
     ]
 
 

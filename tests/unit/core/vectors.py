@@ -15,6 +15,7 @@ from gpn_desktop.core.types import (
     Address,
     Announcement,
     BatchVote,
+    Canary,
     Cancel,
     Decline,
     Details,
@@ -58,6 +59,7 @@ MESSAGES: dict[str, eip712.Signable] = {
     "BatchVote": BatchVote((h("vote 1"), h("vote 2"))),
     "Decline": Decline(eip712.digest(REQUEST, MAIN), ALICE),
     "Cancel": Cancel(eip712.digest(REQUEST, MAIN)),
+    "Canary": Canary(eip712.digest(REQUEST, MAIN), ALICE),
 }
 
 

@@ -527,6 +527,51 @@ class CancelRequestResponse(_message.Message):
 Global___CancelRequestResponse: _TypeAlias = CancelRequestResponse  # noqa: Y015
 
 @_typing.final
+class OfferCanaryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROVER_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.bytes
+    request_id: _builtins.bytes
+    prover: _builtins.bytes
+    """The prover that is asked: this node."""
+    signature: _builtins.bytes
+    """The consumer's, under Canary{requestId, prover}."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.bytes = ...,
+        request_id: _builtins.bytes = ...,
+        prover: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "prover", b"prover", "request_id", b"request_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferCanaryRequest: _TypeAlias = OfferCanaryRequest  # noqa: Y015
+
+@_typing.final
+class OfferCanaryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferCanaryResponse: _TypeAlias = OfferCanaryResponse  # noqa: Y015
+
+@_typing.final
 class ListConsumersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

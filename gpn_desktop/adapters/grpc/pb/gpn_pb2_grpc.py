@@ -54,6 +54,11 @@ class ProvingNetworkStub:
                 request_serializer=gpn__pb2.CancelRequestRequest.SerializeToString,
                 response_deserializer=gpn__pb2.CancelRequestResponse.FromString,
                 _registered_method=True)
+        self.OfferCanary = channel.unary_unary(
+                '/gpn.v1.ProvingNetwork/OfferCanary',
+                request_serializer=gpn__pb2.OfferCanaryRequest.SerializeToString,
+                response_deserializer=gpn__pb2.OfferCanaryResponse.FromString,
+                _registered_method=True)
         self.ListConsumers = channel.unary_unary(
                 '/gpn.v1.ProvingNetwork/ListConsumers',
                 request_serializer=gpn__pb2.ListConsumersRequest.SerializeToString,
@@ -98,6 +103,14 @@ class ProvingNetworkServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OfferCanary(self, request, context):
+        """To a prover of the committee, before its turn: the consumer asks it for a false proof of a request whose
+        result it ignores, to see which verifiers check.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListConsumers(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -132,6 +145,11 @@ def add_ProvingNetworkServicer_to_server(servicer, server):
                     servicer.CancelRequest,
                     request_deserializer=gpn__pb2.CancelRequestRequest.FromString,
                     response_serializer=gpn__pb2.CancelRequestResponse.SerializeToString,
+            ),
+            'OfferCanary': grpc.unary_unary_rpc_method_handler(
+                    servicer.OfferCanary,
+                    request_deserializer=gpn__pb2.OfferCanaryRequest.FromString,
+                    response_serializer=gpn__pb2.OfferCanaryResponse.SerializeToString,
             ),
             'ListConsumers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConsumers,
@@ -252,6 +270,33 @@ class ProvingNetwork:
             '/gpn.v1.ProvingNetwork/CancelRequest',
             gpn__pb2.CancelRequestRequest.SerializeToString,
             gpn__pb2.CancelRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OfferCanary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gpn.v1.ProvingNetwork/OfferCanary',
+            gpn__pb2.OfferCanaryRequest.SerializeToString,
+            gpn__pb2.OfferCanaryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,10 @@ class ProvingNetworkStub:
     """
     CancelRequest: _grpc.UnaryUnaryMultiCallable[_gpn_pb2.CancelRequestRequest, _gpn_pb2.CancelRequestResponse]
     """Before proving has started."""
+    OfferCanary: _grpc.UnaryUnaryMultiCallable[_gpn_pb2.OfferCanaryRequest, _gpn_pb2.OfferCanaryResponse]
+    """To a prover of the committee, before its turn: the consumer asks it for a false proof of a request whose
+    result it ignores, to see which verifiers check.
+    """
     ListConsumers: _grpc.UnaryUnaryMultiCallable[_gpn_pb2.ListConsumersRequest, _gpn_pb2.ListConsumersResponse]
     NodeInfo: _grpc.UnaryUnaryMultiCallable[_gpn_pb2.NodeInfoRequest, _gpn_pb2.NodeInfoResponse]
 
@@ -62,6 +66,10 @@ class ProvingNetworkAsyncStub(ProvingNetworkStub):
     """
     CancelRequest: _aio.UnaryUnaryMultiCallable[_gpn_pb2.CancelRequestRequest, _gpn_pb2.CancelRequestResponse]  # type: ignore[assignment]
     """Before proving has started."""
+    OfferCanary: _aio.UnaryUnaryMultiCallable[_gpn_pb2.OfferCanaryRequest, _gpn_pb2.OfferCanaryResponse]  # type: ignore[assignment]
+    """To a prover of the committee, before its turn: the consumer asks it for a false proof of a request whose
+    result it ignores, to see which verifiers check.
+    """
     ListConsumers: _aio.UnaryUnaryMultiCallable[_gpn_pb2.ListConsumersRequest, _gpn_pb2.ListConsumersResponse]  # type: ignore[assignment]
     NodeInfo: _aio.UnaryUnaryMultiCallable[_gpn_pb2.NodeInfoRequest, _gpn_pb2.NodeInfoResponse]  # type: ignore[assignment]
 
@@ -99,6 +107,16 @@ class ProvingNetworkServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gpn_pb2.CancelRequestResponse, _abc.Awaitable[_gpn_pb2.CancelRequestResponse]]:
         """Before proving has started."""
+
+    @_abc_1.abstractmethod
+    def OfferCanary(
+        self,
+        request: _gpn_pb2.OfferCanaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gpn_pb2.OfferCanaryResponse, _abc.Awaitable[_gpn_pb2.OfferCanaryResponse]]:
+        """To a prover of the committee, before its turn: the consumer asks it for a false proof of a request whose
+        result it ignores, to see which verifiers check.
+        """
 
     @_abc_1.abstractmethod
     def ListConsumers(

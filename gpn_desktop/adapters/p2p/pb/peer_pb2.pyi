@@ -277,6 +277,36 @@ class VotesMessage(_message.Message):
 Global___VotesMessage: _TypeAlias = VotesMessage  # noqa: Y015
 
 @_typing.final
+class CanaryMessage(_message.Message):
+    """The consumer's signature is under Canary{requestId, prover}."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROVER_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.bytes
+    request_id: _builtins.bytes
+    prover: _builtins.bytes
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.bytes = ...,
+        request_id: _builtins.bytes = ...,
+        prover: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer", b"consumer", "prover", b"prover", "request_id", b"request_id", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CanaryMessage: _TypeAlias = CanaryMessage  # noqa: Y015
+
+@_typing.final
 class StatusMessage(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -315,6 +345,7 @@ class Envelope(_message.Message):
     DECLINE_FIELD_NUMBER: _builtins.int
     VOTES_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    CANARY_FIELD_NUMBER: _builtins.int
     sent_ms: _builtins.int
     """When it was published, by the author's clock, in milliseconds since the Unix epoch. Stale ones are
     dropped, so that a recorded message cannot be replayed once it is forgotten.
@@ -331,6 +362,8 @@ class Envelope(_message.Message):
     def votes(self) -> Global___VotesMessage: ...
     @_builtins.property
     def status(self) -> Global___StatusMessage: ...
+    @_builtins.property
+    def canary(self) -> Global___CanaryMessage: ...
     def __init__(
         self,
         *,
@@ -341,12 +374,13 @@ class Envelope(_message.Message):
         decline: Global___DeclineMessage | None = ...,
         votes: Global___VotesMessage | None = ...,
         status: Global___StatusMessage | None = ...,
+        canary: Global___CanaryMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "cancel", b"cancel", "decline", b"decline", "message", b"message", "request", b"request", "status", b"status", "votes", b"votes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "canary", b"canary", "cancel", b"cancel", "decline", b"decline", "message", b"message", "request", b"request", "status", b"status", "votes", b"votes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "cancel", b"cancel", "decline", b"decline", "message", b"message", "request", b"request", "sent_ms", b"sent_ms", "status", b"status", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "canary", b"canary", "cancel", b"cancel", "decline", b"decline", "message", b"message", "request", b"request", "sent_ms", b"sent_ms", "status", b"status", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["request", "cancel", "announcement", "decline", "votes", "status"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["request", "cancel", "announcement", "decline", "votes", "status", "canary"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

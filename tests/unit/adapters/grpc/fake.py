@@ -109,6 +109,11 @@ class FakeFacade:
             raise UnknownRequest(f"No request {wanted!r}.")
         return PROOF_VIEW
 
+    async def offer_canary(
+        self, consumer: Address, request_id: Hash32, prover: Address, signature: bytes
+    ) -> None:
+        self._ask("offer_canary", consumer, request_id, prover, signature)
+
     async def cancel(self, request_id: Hash32, signature: bytes) -> None:
         self._ask("cancel", request_id, signature)
 

@@ -25,7 +25,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.eip712 import address_of_secret, keccak
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.core.messages import MAX_BLOB_BYTES, Signed
-from gpn_desktop.core.types import TESTING_DOMAIN, Cancel, Details, Gwei, Request
+from gpn_desktop.core.types import TESTING_DOMAIN, Canary, Cancel, Details, Gwei, Request
 from tests.unit.adapters.grpc.fake import NODE, PROOF_VIEW, STATES, FakeFacade
 
 SECRET = keccak(b"gpn grpc consumer")
@@ -111,6 +111,9 @@ async def test_cancel_consumers_and_info(client: ProvingClient, facade: FakeFaca
     word = Signed.sign(Cancel(keccak(b"r")), SECRET, CONSUMER, TESTING_DOMAIN).signature
     await client.cancel(keccak(b"r"), word)
     assert facade.asked == [("cancel", keccak(b"r"), word)]
+    order = Signed.sign(Canary(keccak(b"r"), NODE), SECRET, CONSUMER, TESTING_DOMAIN)
+    await client.offer_canary(order)
+    assert facade.asked[-1] == ("offer_canary", CONSUMER, keccak(b"r"), NODE, order.signature)
     assert await client.consumers() == await facade.consumers()
     info = await client.info()
     assert (info.address, info.domain, info.head, info.peers) == (NODE, TESTING_DOMAIN, 12, 3)
@@ -254,6 +257,14 @@ async def test_signatures_that_are_none(
     assert await refused(stub.SubmitRequest(iter([part, data(b"data")]))) == UNSIGNED
     cancel = pb.CancelRequestRequest(request_id=keccak(b"r"), signature=bad[:64])
     assert await refused(stub.CancelRequest(cancel)) == INVALID
+    canary = pb.OfferCanaryRequest(
+        consumer=CONSUMER, request_id=keccak(b"r"), prover=NODE, signature=bad[:64]
+    )
+    assert await refused(stub.OfferCanary(canary)) == INVALID
+    canary = pb.OfferCanaryRequest(
+        consumer=CONSUMER[:19], request_id=keccak(b"r"), prover=NODE, signature=bytes(65)
+    )
+    assert await refused(stub.OfferCanary(canary)) == INVALID
     assert facade.asked == []
 
 

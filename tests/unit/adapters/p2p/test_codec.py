@@ -16,6 +16,7 @@ from gpn_desktop.core.messages import (
     MAX_GOSSIP_BYTES,
     MAX_INLINE_BYTES,
     AnnouncementMessage,
+    CanaryMessage,
     CancelMessage,
     CastVote,
     DeclineMessage,
@@ -29,6 +30,7 @@ from gpn_desktop.core.types import (
     TESTING_DOMAIN,
     Address,
     Announcement,
+    Canary,
     Cancel,
     Decline,
     Details,
@@ -79,6 +81,7 @@ ALL: list[PeerMessage] = [
     VotesMessage(OTHER, (vote(1),)),
     VotesMessage(OTHER, tuple(vote(n) for n in range(MAX_VOTES))),
     StatusMessage("0.1.0", 12, (ME, OTHER)),
+    CanaryMessage(ME, Signed[Canary].sign(Canary(HASH, OTHER), SECRET, ME, DOMAIN)),
 ]
 
 
@@ -94,6 +97,7 @@ def test_a_message_comes_out_as_it_went_in(message: PeerMessage) -> None:
     [
         announcement(b"proof"),
         decline(),
+        CanaryMessage(ME, Signed[Canary].sign(Canary(HASH, OTHER), SECRET, ME, DOMAIN)),
     ],
     ids=lambda m: type(m).__name__,
 )
