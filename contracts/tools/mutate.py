@@ -84,7 +84,12 @@ MUTANTS = (
         "if (block.timestamp < p.unbondAt) revert TooEarly();",
         "",
     ),
-    Mutant("test_flaw_prover_withdraws_at_once", "Operators", "if (p.unbondAt == 0) revert NotUnbonding();", ""),
+    Mutant(
+        "test_flaw_prover_withdraws_at_once",
+        "Operators",
+        "if (p.unbondAt == 0) revert NotUnbonding();",
+        "",
+    ),
     Mutant("test_flaw_lists_never_shrink", "Consumers", "list.pop();", ""),
     Mutant(
         "test_flaw_lists_never_shrink",
@@ -280,7 +285,7 @@ def killed(mutant: Mutant | None) -> tuple[bool, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", default="", metavar="WORD", help="mutants whose test has the word in its name")
+    parser.add_argument("--only", default="", metavar="WORD", help="tests with the word in their name")
     args = parser.parse_args()
     wrong = misfits()
     if wrong:
