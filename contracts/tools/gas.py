@@ -1,7 +1,7 @@
 """What forge measured against what is committed: a figure that worsens by more than 2 % is an error.
 
 Forge writes its figures into ``out``; the committed ones change by this script alone, so that a run of the
-tests never hides a loss. ``--check`` writes nothing, ``--accept`` takes worse figures where they are worth it.
+tests never hides a loss. ``--check`` writes nothing, ``--accept`` takes worse figures where they pay off.
 """
 
 from __future__ import annotations
