@@ -43,6 +43,13 @@ class Batch:
             return other.prover_seat, other.counted
         return seat, counted
 
+    def fee_of(self, index: int, shares: Shares) -> Gwei:
+        """What record ``index`` pays each counted verifier, as it stands."""
+        record, committee = self.settled.records[index], self.committees[index]
+        prover_seat, counted = self.winner(index)
+        verifiers = len(committee.verifiers(committee.seats[prover_seat].address))
+        return split(record.reward, shares, verifiers, counted.bit_count(), True).fee
+
     def share_of(self, me: Address, index: int, shares: Shares) -> Gwei:
         """What record ``index`` pays a member, as it stands."""
         record = self.settled.records[index]

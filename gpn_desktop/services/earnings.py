@@ -129,6 +129,7 @@ class Earnings:
                 await self._finalize_due(Millis(block.time * 1000))
                 self._extend_due(block.time)
                 self._contest_due(Millis(block.time * 1000))
+                await self._judge_windows()
                 await self.watch.on_head()
                 await self.membership.on_head()
                 await self._remember(block.number)
@@ -145,6 +146,7 @@ class Earnings:
             case Challenged(key=key, index=index):
                 await self._on_challenged(key, index, event)
             case FeeForfeited(key, index, seat, _):
+                self.watch.on_forfeited(event)
                 await self._on_forfeited(key, index, seat)
             case EntrySkipped():
                 self.settling.skipped(event)
@@ -266,6 +268,13 @@ class Earnings:
         if batch is not None and index < len(batch.counted):
             batch.challengers[index] = Challenger(event.prover_seat, event.counted, event.vote_digest)
             await self._reckon(batch)
+
+    async def _judge_windows(self) -> None:
+        """Settlements whose counted verifiers turned out to be blind."""
+        shares = await self._shares()
+        for batch in self.batches.values():
+            fees = [batch.fee_of(index, shares) for index in range(len(batch.counted))]
+            self.watch.in_window(batch.settled, batch.committees, fees)
 
     async def _on_forfeited(self, key: Hash32, index: int, seat: int) -> None:
         batch = self.batches.get(key)

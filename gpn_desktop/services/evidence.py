@@ -6,17 +6,30 @@ is claimed twice. Who reports first is enough: nodes take turns by their seats, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gpn_desktop.core import faults
 from gpn_desktop.core.errors import ChainUnreachable, FeesTooHigh, TransactionFailed
 from gpn_desktop.core.messages import CanaryMessage, RequestMessage, Signed
-from gpn_desktop.core.types import ZERO_HASH, Address, Hash32, Millis, Request, Snapshot, Vote, Wei, short
+from gpn_desktop.core.types import (
+    ZERO_HASH,
+    Address,
+    Gwei,
+    Hash32,
+    Millis,
+    Request,
+    Snapshot,
+    Vote,
+    Wei,
+    short,
+    to_wei,
+)
 from gpn_desktop.ports.calls import (
     Call,
     Evict,
+    ForfeitFee,
     Opinion,
     Refuted,
     SeatVote,
@@ -26,7 +39,15 @@ from gpn_desktop.ports.calls import (
     Suspend,
     SuspendSigner,
 )
-from gpn_desktop.ports.chain import Chain, ConsumerSlashed, Slashed, Suspended, TxRecord
+from gpn_desktop.ports.chain import (
+    Chain,
+    ConsumerSlashed,
+    FeeForfeited,
+    Settled,
+    Slashed,
+    Suspended,
+    TxRecord,
+)
 from gpn_desktop.services.authority import ChainAuthority
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.entry import Entry
@@ -80,6 +101,7 @@ class Watch:
     cases: dict[str, Case] = field(default_factory=dict)
     suspects: set[Hash32] = field(default_factory=set)
     _looked: set[Hash32] = field(default_factory=set)
+    _blind: dict[Hash32, list[faults.Blind]] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Go on with what an earlier run suspected; the evidence is in the journal."""
@@ -149,6 +171,9 @@ class Watch:
                 seat = of.snapshot.members[member]
                 call = SuspendSigner(of.request, _refuted(refuted, of.snapshot), seat, _opinion(yes))
                 self._seat_case(of, member, call, f"{who} signed for a proof that was voted down")
+                known = self._blind.setdefault(of.request_id, [])
+                if fault not in known:
+                    known.append(fault)
 
     async def _slashing(self, of: Matter, member: Address, call: Call, text: str) -> None:
         info = await self.chain.prover(member)
@@ -191,6 +216,43 @@ class Watch:
         if case.intent not in self.cases:
             self.cases[case.intent] = case
             self.ctx.alert(f"{case.text}. The evidence is kept, and reported where that is worth its gas.")
+
+    def in_window(self, settled: Settled, committees: Sequence[Snapshot], fees: Sequence[Gwei]) -> None:
+        """A settlement in its window: who signed blindly for another proof of a request loses its fee there.
+
+        That pays nobody, so it is done where more is burned than the gas costs.
+        """
+        for index, record in enumerate(settled.records):
+            snapshot = committees[index]
+            for fault in self._blind.get(record.request_id, ()):
+                seat = snapshot.members[fault.member]
+                if record.counted >> seat & 1:
+                    self._forfeit(settled, index, seat, fault, snapshot, fees[index])
+
+    def _forfeit(
+        self, settled: Settled, index: int, seat: int, fault: faults.Blind, snapshot: Snapshot, fee: Gwei
+    ) -> None:
+        record = settled.records[index]
+        call = ForfeitFee(
+            settled.key,
+            settled.finalize_at,
+            settled.raw_records,
+            index,
+            _refuted(fault.refuted, snapshot),
+            seat,
+            _opinion(fault.valid),
+        )
+        due = Millis(self.authority.now() + HOLD_MS + self._turn(snapshot) * STAGGER_MS)
+        intent = f"forfeit:{settled.key.hex()}:{index}:{seat}"
+        text = f"{short(fault.member)} is paid for a request of which it signed a false proof"
+        worth = Wei(to_wei(fee))
+        case = Case(intent, call, fault.member, record.consumer, due, worth, text, record.request_id)
+        self._add(case)
+
+    def on_forfeited(self, event: FeeForfeited) -> None:
+        case = self.cases.get(f"forfeit:{event.key.hex()}:{event.index}:{event.seat}")
+        if case is not None and case.open:
+            case.state = "closed"
 
     # reporting --------------------------------------------------------------------------------------------
 
@@ -236,7 +298,7 @@ class Watch:
             return False
         price = await self.chain.gas_price()
         if case.gain:
-            return case.gain > REPORT_GAS * price
+            return case.gain >= REPORT_GAS * price
         return options.settle.max_gas is None or price <= options.settle.max_gas
 
     # what the chain says ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from gpn_desktop.adapters.builtin.cheating import CheatingRuntime
 from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import NonceConflict
+from gpn_desktop.core.errors import NonceConflict, ProverLost
 from gpn_desktop.core.types import Vote
 from gpn_desktop.ports.calls import Supersede
 from gpn_desktop.ports.chain import ProverInfo
@@ -127,6 +127,44 @@ async def test_who_signs_blindly_for_a_false_proof_loses_its_seat_too() -> None:
         honest = [m for m in net.members if m not in (cheat, blind)]
         for member in honest:
             assert await second.chain.suspended_until(net.consumer, member.address) == 0
+
+
+async def test_a_blind_verifier_gets_no_fee_of_the_same_request() -> None:
+    """It signs whatever it sees: the false proof, and the right one as well."""
+    async with world(6, settle=Terms(max_age=30)) as net:
+        order = await net.order()
+        cheat, second, *_, lazy = await net.ranked(order)
+        cheat.node.ctx.runtime = CheatingRuntime(cheat.bench)
+        lazy.bench.validate_error = ProverLost("It has no opinion of its own.")
+        await net.send(order)
+        await second.reach(order, Phase.VERIFIED)
+        view = second.view(order)
+        (false,) = {v.proof_hash for v in view.votes if not v.valid}
+        await sign(net, order, lazy, cheat, await second.disk.platter.blob(false), 0)
+        await sign(net, order, lazy, second, true_proof("ref", order.payload), 1)
+        await until(lambda: second.entry(order).tally().count(True) == 5, "its second vote")
+        await net.advance(31)
+        await settled_everywhere(net, order)
+        await pass_turns(net)
+        assert len([i for m in net.members for i in m.sent("forfeit:")]) == 1
+        await net.advance(WINDOW)
+        await until(lambda: rewards(net, second) > 0, "the payment")
+        reward = order.signed.message.reward
+        fee = reward * 2000 // 10_000 // 5
+        assert rewards(net, lazy) == 0
+        assert net.ledger.state.burned == fee
+        assert rewards(net, second) == reward - 5 * fee  # its bonus for including everybody stays
+
+
+async def sign(
+    net: World, order: Order, voter: Member, by: Member, proof: bytes | None, attempt: int
+) -> None:
+    """The voter's key signs that a proof is valid, whatever its node says."""
+    assert proof is not None
+    seed = by.view(order).seed
+    assert seed is not None
+    vote = Vote(order.id, by.address, keccak(proof), attempt, True)
+    await voter.network.publish(net.ballot(voter.key, vote, proof, seed))
 
 
 async def test_evidence_outlives_a_restart() -> None:
