@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from gpn_desktop import config_values as values
 from gpn_desktop.adapters.chain.calldata import value_of
 from gpn_desktop.adapters.chain.evm import EvmChain
 from gpn_desktop.adapters.chain.quotes import newest_block, quote_call
+from gpn_desktop.adapters.sqlite import MemoryStore, SqliteStore
 from gpn_desktop.composition.asking import confirm, costs, lasting, say, show, when
 from gpn_desktop.composition.parts import chain_options
 from gpn_desktop.composition.sites import (
@@ -23,7 +26,7 @@ from gpn_desktop.composition.sites import (
     open_journal,
     option,
 )
-from gpn_desktop.core.errors import BadOption
+from gpn_desktop.core.errors import BadOption, StoreLocked
 from gpn_desktop.core.request import NONCE_WINDOW
 from gpn_desktop.core.types import Wei, hex0x, to_wei
 from gpn_desktop.ports.chain import TxRecord
@@ -62,15 +65,15 @@ async def run_consumer(args: argparse.Namespace) -> int:
     asked = _asked(args)
     site = await find_site(args)
     key = await key_of(args)
-    async with _account(site, key) as account:
+    if args.action == "status":
+        return await _status(args, site, key)
+    async with open_journal(_journal_path(site, key)) as store, _account(site, key, store) as account:
         ended = await account.finish()
         if ended is not None and _is_same(args.action, asked, ended[0]):
             say("An earlier run of this command had sent it. Nothing new was sent.")
             return _report(args, ended[0].command, ended[1], resumed=True)
         if ended is not None:
             say(f"An earlier command was cut off and is done now: {ended[0]}.")
-        if args.action == "status":
-            return _show_status(args, site, await account.status())
         plan = await _plan(args.action, asked, account, key)
         if not plan.command:
             say(plan.notice)
@@ -84,19 +87,46 @@ async def run_consumer(args: argparse.Namespace) -> int:
         return code
 
 
+async def _status(args: argparse.Namespace, site: Site, key: NodeKey) -> int:
+    """Without waiting for anything: neither for a transaction nor for another command."""
+    try:
+        if await asyncio.to_thread(_journal_path(site, key).exists):
+            async with open_journal(_journal_path(site, key)) as store:
+                await _tell_unfinished(Errands(store))
+    except StoreLocked:
+        say("Another command with this key is under way.")
+    memory = MemoryStore()
+    await memory.open()
+    async with _account(site, key, memory) as account:
+        return _show_status(args, site, await account.status())
+
+
+async def _tell_unfinished(errands: Errands) -> None:
+    errand = await errands.unfinished()
+    record = await errands.sent(errand) if errand is not None else None
+    if record is not None:
+        say(
+            f"A command was cut off: {errand}, transaction {hex0x(record.hash)}. The next command sees to "
+            "its end."
+        )
+
+
+def _journal_path(site: Site, key: NodeKey) -> Path:
+    name = f"{site.chain_id}-{site.domain.contract.hex()}-{key.address.hex()}"
+    return site.config.consumers_path / name / "journal.db"
+
+
 @asynccontextmanager
-async def _account(site: Site, key: NodeKey) -> AsyncIterator[ConsumerAccount]:
-    """The account, with its journal of transactions, which one process at a time can have."""
-    folder = site.config.consumers_path / f"{site.chain_id}-{site.domain.contract.hex()}-{key.address.hex()}"
-    async with open_journal(folder / "journal.db") as store:
-        options = chain_options(site.config)
-        contract = site.domain.contract
-        chain = EvmChain(site.config.ethereum_api, contract, site.chain_id, key, store, options)
-        try:
-            await chain.start(await newest_block(site.config.ethereum_api))
-            yield ConsumerAccount(chain, key.address, Errands(store), nonce_book(site))
-        finally:
-            await chain.aclose()
+async def _account(
+    site: Site, key: NodeKey, store: SqliteStore | MemoryStore
+) -> AsyncIterator[ConsumerAccount]:
+    options, contract = chain_options(site.config), site.domain.contract
+    chain = EvmChain(site.config.ethereum_api, contract, site.chain_id, key, store, options)
+    try:
+        await chain.start(await newest_block(site.config.ethereum_api))
+        yield ConsumerAccount(chain, key.address, Errands(store), nonce_book(site))
+    finally:
+        await chain.aclose()
 
 
 def _asked(args: argparse.Namespace) -> dict[str, str]:

@@ -154,6 +154,9 @@ async def test_a_deposit_cut_off_is_not_made_twice(desk: Terminal) -> None:
     await desk.does(*REGISTER)
     deposit = ("consumer", "deposit", "--amount", "2")
     await cut_off(desk, *deposit)
+    said = await desk.looks("consumer", "status", spends=True)
+    assert "was cut off: deposit" in said.err
+    assert said.json["balanceGwei"] == 1_500_000_000, "it does not wait for the transaction"
     again = await mining(desk, *deposit)
     assert (again["resumed"], again["sent"]) == (True, False)
     assert (await status(desk))["balanceGwei"] == 3_500_000_000
@@ -186,6 +189,8 @@ async def test_two_commands_at_once_by_one_key(desk: Terminal) -> None:
     process = await desk.start("consumer", "deposit", "--amount", "2")
     await desk.sends(process, 2)
     (await desk.does("consumer", "deposit", "--amount", "2")).refused("GPN-1203")
+    said = await desk.looks("consumer", "status", spends=True)
+    assert (said.code, "is under way" in said.err) == (0, True), said
     await desk.ask("evm_mine")
     await desk.ask("evm_setAutomine", True)
     async with asyncio.timeout(60):
