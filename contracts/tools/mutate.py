@@ -180,7 +180,7 @@ MUTANTS = (
     Mutant(
         "test_attack_testing_mode_signatures_replayed",
         "Signatures",
-        "or(gt(s, half), xor(signer, shr(96, mload(add(seats, mul(seat, 26)))))",
+        "or(gt(s, half), xor(signer, shr(96, mload(add(seats, mul(seat, 26))))))",
         "gt(s, half)",
     ),
     Mutant(
