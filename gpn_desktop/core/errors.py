@@ -218,7 +218,84 @@ class ProverOutputTooLarge(GpnError):
 
 class GpuUnavailable(GpnError):
     code = "GPN-1509"
-    remedy = "Install the GPU's driver and its container toolkit, or turn GPUs off in the settings."
+    remedy = (
+        "Install the NVIDIA Container Toolkit, run: sudo nvidia-ctk runtime configure --runtime=docker — "
+        "and restart Docker. Or turn GPUs off in the settings."
+    )
+
+
+class ManifestInvalid(GpnError):
+    code = "GPN-1510"
+    remedy = "Report it to the image's author; the guide for authors describes the manifest."
+
+
+class ImageQuarantined(GpnError):
+    code = "GPN-1511"
+    remedy = "See the logs of its last jobs. It is tried again by itself later, or when you release it."
+
+
+class EngineDenied(EngineMissing):
+    code = "GPN-1512"
+    remedy = "Run: sudo usermod -aG docker $USER — then log out and in again."
+
+
+class EngineTooOld(EngineMissing):
+    code = "GPN-1513"
+    remedy = "Install Docker 20.10 or newer."
+
+
+class EngineDiskFull(EngineFault):
+    code = "GPN-1514"
+    remedy = "Free space on the engine's disk (docker system df shows what uses it), or remove unused images."
+
+
+class RegistryDenied(ImageUnavailable):
+    code = "GPN-1515"
+    remedy = "Run docker login for the image's registry, as the user that runs this node."
+
+
+class ImageDamaged(ImageUnavailable):
+    code = "GPN-1516"
+    remedy = (
+        "The registry serves something else than the digest says. Try again; then ask the image's author."
+    )
+
+
+class ImageInUse(GpnError):
+    code = "GPN-1517"
+    remedy = "Leave the consumer that uses the image, or wait until its containers have stopped."
+
+
+class ImageNameInvalid(GpnError):
+    code = "GPN-1518"
+    remedy = "Write HOST/NAME, HOST/NAME:TAG or HOST/NAME@sha256:DIGEST."
+
+
+class InputRefused(ProverFault):
+    """Not the image's fault, but the request's: the image looked at the input and said no."""
+
+    code = "GPN-1519"
+    remedy = "The consumer has to correct the input of its request."
+
+
+class GpuAbsent(GpnError):
+    code = "GPN-1520"
+    remedy = "Install a GPU and its driver (nvidia-smi lists it then), or serve images that need none."
+
+
+class GpuUnsupported(GpnError):
+    code = "GPN-1521"
+    remedy = "Only NVIDIA GPUs can be given to containers so far. Serve images that need none."
+
+
+class GpuDriverTooOld(GpnError):
+    code = "GPN-1522"
+    remedy = "Update the NVIDIA driver, then restart the machine and Docker."
+
+
+class GpuMemoryTooSmall(GpnError):
+    code = "GPN-1523"
+    remedy = "Serve images that need less GPU memory."
 
 
 # 16xx: requests, each check of protocol.md with a code of its own ---------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from gpn_desktop.core.images import ImageLife
+from gpn_desktop.core.images import ImageState as ImageState
+from gpn_desktop.core.manifest import Limits, Manifest
 from gpn_desktop.core.types import Hash32
 
 
@@ -21,14 +23,6 @@ class ImageRef:
         return f"{self.name}@sha256:{self.digest.hex()}"
 
 
-class ImageState(Enum):
-    ABSENT = "absent"
-    PULLING = "pulling"
-    STARTING = "starting"
-    READY = "ready"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True)
 class PullProgress:
     """Bytes of all layers together; ``total`` grows while layers are discovered."""
@@ -37,7 +31,40 @@ class PullProgress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class ImageStatus:
+    """An image on this node at one instant. ``manifest`` and ``limits`` are known once it has started.
+
+    ``slots`` is how many proofs it can make at a time, ``ready`` how many containers of it answer.
+    """
+
+    life: ImageLife = field(default_factory=ImageLife)
+    progress: PullProgress | None = None
+    manifest: Manifest | None = None
+    limits: Limits | None = None
+    slots: int = 0
+    ready: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an image's containers use, all of them together where not said otherwise.
+
+    ``memory`` and ``peak_memory`` are bytes of the largest container; the peak is None where the engine does
+    not keep it. ``reached_out`` counts packets and connections that left for somewhere and found no network.
+    """
+
+    memory: int
+    peak_memory: int | None
+    processes: int
+    reached_out: int
+
+
 Progress = Callable[[PullProgress], None]
+JobLog = Callable[[str], None]
+"""Takes what a container wrote during one call, after it: its end, ``MAX_LOG`` characters at most."""
+
+MAX_LOG = 64 * 1024
 
 
 class ProverRuntime(Protocol):
@@ -48,33 +75,68 @@ class ProverRuntime(Protocol):
         """Check the engine and remove what an earlier run of this node left behind.
 
         Raises:
-            EngineMissing, EngineFault
+            EngineMissing (or the subclass that says why), EngineFault
         """
         ...
 
-    async def ensure(self, image: ImageRef, progress: Progress | None = None) -> None:
-        """Pull if absent, start a proving and a validating instance, warm them; idempotent.
+    async def pull(self, image: ImageRef, progress: Progress | None = None) -> None:
+        """Get the image onto this machine if it is not there; nothing of it is started. Can be cancelled.
 
         Raises:
-            ImageUnavailable, ImageTooLarge, EngineFault, ProverFault, ProverTimeout
+            ImageUnavailable, RegistryDenied, ImageDamaged, ImageTooLarge, EngineDiskFull, EngineFault
+        """
+        ...
+
+    async def remove(self, image: ImageRef) -> int:
+        """Remove the image from this machine; the bytes freed. ImageInUse while it runs."""
+        ...
+
+    async def ensure(self, image: ImageRef, progress: Progress | None = None, *, prove: bool = True) -> None:
+        """Pull if absent, start a validating and, with ``prove``, a proving instance; idempotent.
+
+        A machine that cannot prove (for want of a GPU) can still verify: then ``prove`` alone fails.
+
+        Raises:
+            ImageQuarantined, ProverFault, ProverTimeout, the GPU errors, and what ``pull`` raises
         """
         ...
 
     def state(self, image: ImageRef) -> ImageState: ...
 
-    async def prove(self, image: ImageRef, ref: str, data: bytes, within: float) -> bytes:
+    def status(self, image: ImageRef) -> ImageStatus: ...
+
+    async def prove(
+        self, image: ImageRef, ref: str, data: bytes, within: float, log: JobLog | None = None
+    ) -> bytes:
         """The proof for ``data``; ``ref`` is the client's request id. Cancelling kills the container.
 
         Raises:
-            ProverTimeout: not done after ``within`` seconds, all included.
+            ProverTimeout: not done after ``within`` seconds, all included, or after the image's own limit.
             ProverFault: an answer that breaks the image API.
             ProverLost: the container died twice.
             ProverOutputTooLarge
+            ImageQuarantined, and what ``ensure`` raises
         """
         ...
 
-    async def validate(self, image: ImageRef, ref: str, proof: bytes, data: bytes, within: float) -> bool:
+    async def validate(
+        self,
+        image: ImageRef,
+        ref: str,
+        proof: bytes,
+        data: bytes,
+        within: float,
+        log: JobLog | None = None,
+    ) -> bool:
         """The image's verdict; an error of the same kinds as ``prove`` is no opinion, never False."""
+        ...
+
+    async def usage(self, image: ImageRef) -> Usage | None:
+        """What the image's containers use now; None where nothing runs or nothing can be measured."""
+        ...
+
+    def pardon(self, image: ImageRef) -> None:
+        """Take the image out of quarantine, by the operator's word."""
         ...
 
     async def release(self, image: ImageRef) -> None:

@@ -127,7 +127,19 @@ class Store(TxJournal, Protocol):
     async def blob(self, hash32: Hash32) -> bytes | None: ...
 
     async def forget_blobs(self, before_ms: int) -> int:
-        """Remove what was put last before this time (Unix ms); how many. Statements and summaries stay."""
+        """Remove what was put last before this time (Unix ms); how many. Statements and summaries stay.
+
+        Containers' logs of that age go too, and are not counted.
+        """
+        ...
+
+    # what containers wrote
+    async def put_log(self, request_id: Hash32, role: str, text: str) -> None:
+        """Keep a container's log of one request, in place of an earlier one of the same role."""
+        ...
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        """By role, "prove" and "validate"; empty where nothing was written or it is not kept any more."""
         ...
 
     # settlements and withdrawals

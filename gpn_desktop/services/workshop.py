@@ -11,6 +11,7 @@ from gpn_desktop.core.errors import FetchFailed, GpnError, ProverTimeout
 from gpn_desktop.core.messages import MAX_BLOB_BYTES, MAX_INLINE_BYTES, CastVote, possession
 from gpn_desktop.core.turns import VERIFY_TIMEOUT_MS
 from gpn_desktop.core.types import Address, Announcement, Hash32, Millis
+from gpn_desktop.ports.runtime import JobLog
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
@@ -72,7 +73,8 @@ class Workshop:
             "proving", {"request": entry.id.hex(), "attempt": entry.attempt_at(Millis(until - 1))[0]}
         )
         began = self._ctx.clock.monotonic()
-        proof = await self._ctx.runtime.prove(image, request.details.ref, payload, within)
+        keep = self._log_of(entry, "prove")
+        proof = await self._ctx.runtime.prove(image, request.details.ref, payload, within, keep)
         if self.spoils(entry):
             proof = spoiled(proof)
         entry.prove_ms = (self._ctx.clock.monotonic() - began) * 1000
@@ -89,10 +91,11 @@ class Workshop:
         try:
             payload = await self.payload(entry)
             image = await self._authority.image(entry.job.request)
-            await self._ctx.runtime.ensure(image)
+            await self._ctx.runtime.ensure(image, prove=False)
             began = self._ctx.clock.monotonic()
             ref = entry.job.request.details.ref
-            valid = await self._ctx.runtime.validate(image, ref, proof, payload, VERIFY_TIMEOUT_MS / 1000)
+            within, keep = VERIFY_TIMEOUT_MS / 1000, self._log_of(entry, "validate")
+            valid = await self._ctx.runtime.validate(image, ref, proof, payload, within, keep)
         except GpnError as error:
             log.warning("request %s: no opinion on a proof: %s", request_tag(entry.id), error)
             return None
@@ -102,6 +105,15 @@ class Workshop:
             {"request": entry.id.hex(), "prover": said.prover.hex(), "valid": valid, "ms": entry.verify_ms},
         )
         return valid
+
+    def _log_of(self, entry: Entry, role: str) -> JobLog:
+        """Keeps what the container writes during one call, for whoever looks into the job."""
+
+        def keep(text: str) -> None:
+            if text:
+                self._ctx.tasks.spawn(self._ctx.store.put_log(entry.id, role, text), "container log")
+
+        return keep
 
     async def has_proof(self, cast: CastVote, proof: bytes) -> bool:
         """Whether the voter shows that it had the proof (protocol.md, Announcement and votes)."""

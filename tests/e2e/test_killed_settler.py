@@ -127,5 +127,7 @@ async def test_killed_in_a_reorganisation_that_drops_its_settlement(tmp_path: Pa
         head = await stage.chain.head()
         await stage.localnet.reorganise(head.number - event.block.number + 1)
         await eventually(lambda: not stage.books.settled)
+        # The gateway too has to have seen it go: the clock may not be moved before it is settled again.
+        await until(stage, order, Phase.VERIFIED)
         await stage.restart(victim)
         await everybody_is_paid(stage, [order])

@@ -16,7 +16,7 @@ from gpn_desktop.core.messages import (
     RequestMessage,
     VotesMessage,
 )
-from gpn_desktop.ports.runtime import ImageRef
+from gpn_desktop.ports.runtime import ImageRef, JobLog
 from gpn_desktop.ports.store import Store
 
 Matches = Callable[[str, tuple[Any, ...], dict[str, Any]], bool]
@@ -100,7 +100,9 @@ class Bench(BuiltinRuntime):
         self.proved = 0
         self.stubborn = False
 
-    async def prove(self, image: ImageRef, ref: str, data: bytes, within: float) -> bytes:
+    async def prove(
+        self, image: ImageRef, ref: str, data: bytes, within: float, log: JobLog | None = None
+    ) -> bytes:
         self.proving.set()
         self.proved += 1
         try:
@@ -113,7 +115,15 @@ class Bench(BuiltinRuntime):
             raise self.prove_error
         return true_proof(ref, data) * self.repeat
 
-    async def validate(self, image: ImageRef, ref: str, proof: bytes, data: bytes, within: float) -> bool:
+    async def validate(
+        self,
+        image: ImageRef,
+        ref: str,
+        proof: bytes,
+        data: bytes,
+        within: float,
+        log: JobLog | None = None,
+    ) -> bool:
         await self.may_validate.wait()
         if self.validate_error is not None:
             raise self.validate_error

@@ -147,7 +147,7 @@ def demo_jobs() -> tuple[JobView, ...]:
 
 def demo_consumers() -> tuple[ConsumerView, ...]:
     names = ("acme/prover", "helix/groth16", "orbit/ezkl")
-    states = ("ready", "ready", "pulling")
+    states = ("serving", "serving", "pulling")
     return tuple(
         ConsumerView(
             address,
@@ -157,7 +157,7 @@ def demo_consumers() -> tuple[ConsumerView, ...]:
             7 + at,
             5,
             state,
-            state == "ready",
+            state == "serving",
         )
         for at, (address, name, state) in enumerate(zip(CONSUMERS, names, states, strict=True))
     )

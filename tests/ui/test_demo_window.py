@@ -121,7 +121,7 @@ async def test_a_demo_runs_to_paid_before_ones_eyes(qapp: QApplication, anvil: N
         network = window.pages["network"]
         assert isinstance(network, NetworkPage)
         assert network.peers.figure.text() == "2"
-        assert [(row.committed, row.image_state) for row in network.model.rows] == [(True, "ready")]
+        assert [(row.committed, row.image_state) for row in network.model.rows] == [(True, "serving")]
         assert all(banner.tone != "bad" for banner in window.banners.shown)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpn_desktop.ports.runtime import ImageRef, ImageState, Progress, ProverRuntime
+from gpn_desktop.core.images import ImageState
+from gpn_desktop.ports.runtime import ImageRef, ImageStatus, JobLog, Progress, ProverRuntime, Usage
 
 
 class CheatingRuntime:
@@ -15,18 +16,43 @@ class CheatingRuntime:
     async def start(self) -> None:
         await self._honest.start()
 
-    async def ensure(self, image: ImageRef, progress: Progress | None = None) -> None:
-        await self._honest.ensure(image, progress)
+    async def pull(self, image: ImageRef, progress: Progress | None = None) -> None:
+        await self._honest.pull(image, progress)
+
+    async def remove(self, image: ImageRef) -> int:
+        return await self._honest.remove(image)
+
+    async def ensure(self, image: ImageRef, progress: Progress | None = None, *, prove: bool = True) -> None:
+        await self._honest.ensure(image, progress, prove=prove)
 
     def state(self, image: ImageRef) -> ImageState:
         return self._honest.state(image)
 
-    async def prove(self, image: ImageRef, ref: str, data: bytes, within: float) -> bytes:
-        proof = await self._honest.prove(image, ref, data, within)
+    def status(self, image: ImageRef) -> ImageStatus:
+        return self._honest.status(image)
+
+    async def prove(
+        self, image: ImageRef, ref: str, data: bytes, within: float, log: JobLog | None = None
+    ) -> bytes:
+        proof = await self._honest.prove(image, ref, data, within, log)
         return proof[:-1] + bytes([proof[-1] ^ 1]) if proof else b"\0"
 
-    async def validate(self, image: ImageRef, ref: str, proof: bytes, data: bytes, within: float) -> bool:
-        return await self._honest.validate(image, ref, proof, data, within)
+    async def validate(
+        self,
+        image: ImageRef,
+        ref: str,
+        proof: bytes,
+        data: bytes,
+        within: float,
+        log: JobLog | None = None,
+    ) -> bool:
+        return await self._honest.validate(image, ref, proof, data, within, log)
+
+    async def usage(self, image: ImageRef) -> Usage | None:
+        return await self._honest.usage(image)
+
+    def pardon(self, image: ImageRef) -> None:
+        self._honest.pardon(image)
 
     async def release(self, image: ImageRef) -> None:
         await self._honest.release(image)

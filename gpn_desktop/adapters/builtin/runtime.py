@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from hashlib import sha256
 
-from gpn_desktop.core.errors import EngineFault, ProverTimeout
-from gpn_desktop.ports.runtime import ImageRef, ImageState, Progress, PullProgress
+from gpn_desktop.core.errors import EngineFault, ImageInUse, ProverTimeout
+from gpn_desktop.core.images import ImageLife, ImageState
+from gpn_desktop.core.manifest import Limits, Manifest
+from gpn_desktop.ports.runtime import ImageRef, ImageStatus, JobLog, Progress, PullProgress, Usage
 
 
 class BuiltinRuntime:
-    """A ``ProverRuntime`` without containers; every image behaves alike.
+    """A ``ProverRuntime`` without containers; every image behaves alike, and is there.
 
     Args:
         delay: seconds that one proof takes. A validation takes none.
@@ -24,39 +26,78 @@ class BuiltinRuntime:
     def __init__(self, delay: float = 0.0) -> None:
         self.label = "builtin:test"
         self._delay = delay
-        self._ready: set[ImageRef] = set()
+        self._here: set[ImageRef] = set()
+        self._running: set[ImageRef] = set()
+        self._calls = 0
         self._closed = False
 
     async def start(self) -> None:
         self._closed = False
 
-    async def ensure(self, image: ImageRef, progress: Progress | None = None) -> None:
+    async def pull(self, image: ImageRef, progress: Progress | None = None) -> None:
         self._check_open()
         if progress is not None:
             progress(PullProgress(done=0, total=0))
-        self._ready.add(image)
+        self._here.add(image)
+
+    async def remove(self, image: ImageRef) -> int:
+        if image in self._running:
+            raise ImageInUse(f"{image.name} is running.")
+        self._here.discard(image)
+        return 0
+
+    async def ensure(self, image: ImageRef, progress: Progress | None = None, *, prove: bool = True) -> None:
+        await self.pull(image, progress)
+        self._running.add(image)
 
     def state(self, image: ImageRef) -> ImageState:
-        return ImageState.READY if image in self._ready else ImageState.ABSENT
+        return self.status(image).life.state
 
-    async def prove(self, image: ImageRef, ref: str, data: bytes, within: float) -> bytes:
+    def status(self, image: ImageRef) -> ImageStatus:
+        if image not in self._running:
+            return ImageStatus(ImageLife(ImageState.READY if image in self._here else ImageState.ABSENT))
+        state = ImageState.BUSY if self._calls else ImageState.SERVING
+        life = ImageLife(state, calls=self._calls)
+        return ImageStatus(life, manifest=Manifest(name="test"), limits=Limits(), slots=1, ready=1)
+
+    async def prove(
+        self, image: ImageRef, ref: str, data: bytes, within: float, log: JobLog | None = None
+    ) -> bytes:
         await self.ensure(image)
+        self._calls += 1
         try:
             async with asyncio.timeout(within):
                 await asyncio.sleep(self._delay)
         except TimeoutError:
             raise ProverTimeout(f"The test prover did not finish within {within:g} s.") from None
+        finally:
+            self._calls -= 1
         return _digest(ref, data)
 
-    async def validate(self, image: ImageRef, ref: str, proof: bytes, data: bytes, within: float) -> bool:
+    async def validate(
+        self,
+        image: ImageRef,
+        ref: str,
+        proof: bytes,
+        data: bytes,
+        within: float,
+        log: JobLog | None = None,
+    ) -> bool:
         await self.ensure(image)
         return proof == _digest(ref, data)
 
+    async def usage(self, image: ImageRef) -> Usage | None:
+        return None
+
+    def pardon(self, image: ImageRef) -> None:
+        """Nothing is ever quarantined here."""
+
     async def release(self, image: ImageRef) -> None:
-        self._ready.discard(image)
+        self._running.discard(image)
 
     async def aclose(self) -> None:
-        self._ready.clear()
+        self._running.clear()
+        self._here.clear()
         self._closed = True
 
     def _check_open(self) -> None:

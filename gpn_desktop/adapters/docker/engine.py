@@ -1,18 +1,17 @@
 """The Docker SDK behind coroutines: every call on a worker thread, every error translated.
 
-Nothing outside this module sees the SDK.
+Only this module, the shelf and faults see the SDK.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import re
 import tarfile
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -21,34 +20,21 @@ import docker.errors  # type: ignore[import-untyped]
 import docker.utils  # type: ignore[import-untyped]
 import requests
 
-from gpn_desktop.adapters.docker import sandbox
+from gpn_desktop.adapters.docker import faults, sandbox
 from gpn_desktop.adapters.docker.options import DockerOptions
-from gpn_desktop.adapters.docker.pull import PullMeter
 from gpn_desktop.adapters.docker.stream import RelayStream
-from gpn_desktop.core.errors import (
-    EngineFault,
-    EngineMissing,
-    GpnError,
-    GpuUnavailable,
-    ImageTooLarge,
-    ImageUnavailable,
-)
+from gpn_desktop.core.errors import EngineFault, EngineMissing, EngineTooOld, GpnError
+from gpn_desktop.core.manifest import Limits
 from gpn_desktop.core.types import Hash32
-from gpn_desktop.ports.runtime import ImageRef, Progress
+from gpn_desktop.ports.images import Installed
 
 T = TypeVar("T")
 _RELAY = "gpn-desktop/relay"
 _LOG_LINES, _LOG_BYTES = 20, 600
+_JOB_LINES = 400
 _THREADS = 8
 _CLOSE_TIMEOUT = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class LocalImage:
-    """An image that the engine has: its id there and the paths that it declares as volumes."""
-
-    id: str
-    volumes: tuple[str, ...]
+_OLDEST_API = (1, 41)  # Docker 20.10; older ones lack what the sandbox and pulling by digest need
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +46,24 @@ class Exit:
     out_of_memory: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one container uses: bytes now and at most (None where the engine does not keep it), processes."""
+
+    memory: int
+    peak: int | None
+    processes: int
+
+
 def docker_available(host: str | None = None, timeout: float = 2.0) -> bool:
     """Whether an engine answers. Blocks for at most ``timeout`` seconds."""
     try:
-        client = _client(host, timeout)
+        client = connect(host, timeout)
         try:
             return bool(client.ping())
         finally:
             client.close()
-    except (docker.errors.DockerException, requests.RequestException, OSError):
+    except (GpnError, docker.errors.DockerException, requests.RequestException, OSError):
         return False
 
 
@@ -81,16 +76,20 @@ def local_digest(name: str, host: str | None = None, timeout: float = 10.0) -> H
     Raises:
         EngineMissing
     """
+    client = connect(host, timeout)
     try:
-        client = _client(host, timeout)
-        try:
-            found = client.inspect_image(name)
-        finally:
-            client.close()
+        found = client.inspect_image(name)
     except docker.errors.ImageNotFound:
         return None
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineMissing(f"No Docker engine answers: {error}") from error
+    finally:
+        client.close()
+    return digest_of(found, name)
+
+
+def digest_of(found: dict[str, Any], name: str) -> Hash32:
+    """The registry's digest of an inspected image under ``name``, or else the engine's own id."""
     digests = dict(d.split("@sha256:") for d in found.get("RepoDigests") or ())
     tagged = ":" in name.rsplit("/", 1)[-1]
     repository = name.rsplit(":", 1)[0] if tagged else name
@@ -98,11 +97,27 @@ def local_digest(name: str, host: str | None = None, timeout: float = 10.0) -> H
     return Hash32(bytes.fromhex(digest))
 
 
-def _client(host: str | None, timeout: float) -> Any:
+def connect(host: str | None, timeout: float) -> Any:
+    """The SDK's client of an engine that answers; blocks.
+
+    Raises:
+        EngineMissing, EngineDenied, EngineTooOld
+    """
     settings = docker.utils.kwargs_from_env()
     if host is not None:
         settings["base_url"] = host
-    return docker.APIClient(version="auto", timeout=timeout, max_pool_size=_THREADS * 4, **settings)
+    address = settings.get("base_url") or docker.constants.DEFAULT_UNIX_SOCKET
+    try:
+        client = docker.APIClient(version="auto", timeout=timeout, max_pool_size=_THREADS * 4, **settings)
+    except docker.errors.InvalidVersion as error:
+        raise EngineTooOld(f"The Docker engine at {address} is too old: {error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise faults.unreachable(error, address) from error
+    spoken = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(client.api_version))
+    if spoken is None or (int(spoken[1]), int(spoken[2])) < _OLDEST_API:
+        client.close()
+        raise EngineTooOld(f"The Docker engine at {address} speaks API {client.api_version}.")
+    return client
 
 
 class Engine:
@@ -121,105 +136,105 @@ class Engine:
             EngineMissing, EngineFault
         """
         if self._api is None:
-            self._api = await self._call(lambda: _client(self._options.host, self._options.call_timeout))
-        self._relay = await self._call(self._import_relay)
+            self._api = await self.call(lambda _: connect(self._options.host, self._options.call_timeout))
+        self._relay = await self.call(lambda _: self._import_relay())
 
-    async def find(self, image: ImageRef) -> LocalImage | None:
-        """The image as the engine has it, by its registry digest or by the engine's own id."""
-        for name in (str(image), f"sha256:{image.digest.hex()}"):
-            try:
-                found = await self._call(partial(self._api.inspect_image, name))
-            except _NotFound:
-                continue
-            if found["Size"] > self._options.max_image:
-                raise ImageTooLarge(f"{image.name} is {found['Size']:,} bytes unpacked.")
-            return LocalImage(found["Id"], tuple((found["Config"] or {}).get("Volumes") or ()))
-        return None
+    @property
+    def local(self) -> bool:
+        """Whether the engine is asked by a socket in this machine's file system."""
+        return self._api is not None and str(self._api.base_url).startswith("http+docker://")
 
-    async def pull(self, image: ImageRef, progress: Progress | None) -> None:
-        """Pulls by digest; an image above the size limit is given up while its sizes become known."""
-        loop, given_up = asyncio.get_running_loop(), threading.Event()
-
-        def tell(meter: PullMeter) -> None:
-            if progress is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(progress, meter.progress)
-
-        def work() -> None:
-            meter = PullMeter(image.name, self._options.max_image)
-            lines = self._api.pull(image.name, tag=f"sha256:{image.digest.hex()}", stream=True, decode=True)
-            try:
-                for line in lines:
-                    if given_up.is_set():
-                        return
-                    if meter.read(line):
-                        tell(meter)
-            finally:
-                lines.close()  # the engine stops pulling when nobody reads any more
-
-        try:
-            await self._call(work)
-        except (_NotFound, EngineFault) as error:
-            raise ImageUnavailable(f"{image} could not be pulled: {error.message}") from error
-        except asyncio.CancelledError:
-            given_up.set()
-            raise
-
-    async def create_prover(self, image: LocalImage, gpu: bool, labels: dict[str, str]) -> str:
+    async def create_prover(
+        self, image: Installed, limits: Limits, gpus: tuple[str, ...], labels: dict[str, str]
+    ) -> str:
         """Creates and starts a prover; gives the container's id."""
-        profile = sandbox.prover(self._options, gpu, list(image.volumes))
-        return await self._start(image.id, profile, labels, None)
+        return await self._start(image.id, sandbox.prover(limits, gpus, image.volumes), labels, None)
 
     async def create_relay(self, prover_id: str, labels: dict[str, str]) -> str:
         return await self._start(self._relay, sandbox.relay(prover_id), labels, ["/relay", "idle"])
 
+    async def tighten(self, container: str, limits: Limits) -> None:
+        """Lowers a running container's memory and processors; its other limits can't be changed."""
+        changes = {"mem_limit": limits.memory, "memswap_limit": limits.memory}
+        await self.call(lambda api: api.update_container(container, **changes, **sandbox.processors(limits)))
+
     async def open_stream(self, relay_id: str) -> RelayStream:
-        def work() -> RelayStream:
-            made = self._api.exec_create(relay_id, ["/relay", "stdio", "127.0.0.1", "3000"], stdin=True)
-            wrapped = self._api.exec_start(made["Id"], socket=True)
+        def work(api: Any) -> RelayStream:
+            made = api.exec_create(relay_id, ["/relay", "stdio", "127.0.0.1", "3000"], stdin=True)
+            wrapped = api.exec_start(made["Id"], socket=True)
             return RelayStream(getattr(wrapped, "_sock", wrapped), owner=wrapped)
 
-        return await self._call(work)
+        return await self.call(work)
+
+    async def reached_out(self, relay_id: str) -> int:
+        """How often something in the relay's sandbox tried to leave it and found no way."""
+
+        def work(api: Any) -> bytes:
+            made = api.exec_create(relay_id, ["/relay", "counters"])
+            said: bytes = api.exec_start(made["Id"])
+            return said
+
+        return _no_routes(await self.call(work))
+
+    async def load_of(self, container: str) -> Load:
+        stats = await self.call(lambda api: api.stats(container, stream=False, one_shot=True))
+        memory = stats.get("memory_stats") or {}
+        detail = memory.get("stats") or {}
+        # Files that the kernel may forget are no need: cgroup v1 calls them cache, v2 inactive_file.
+        spare = detail.get("inactive_file", detail.get("total_inactive_file", detail.get("cache", 0)))
+        return Load(
+            memory=max(0, int(memory.get("usage", 0)) - int(spare)),
+            peak=memory.get("max_usage"),
+            processes=int((stats.get("pids_stats") or {}).get("current", 0)),
+        )
 
     async def exit_of(self, container: str, patience: float) -> Exit:
         """How the container ended; waits up to ``patience`` seconds for the end of one that is dying."""
 
-        def work() -> Exit:
+        def work(api: Any) -> Exit:
             if patience:
                 try:
-                    self._api.wait(container, timeout=patience)
+                    api.wait(container, timeout=patience)
                 except requests.RequestException:
                     return Exit(running=True)
-            state = self._api.inspect_container(container)["State"]
+            state = api.inspect_container(container)["State"]
             return Exit(state["Running"], state["ExitCode"], bool(state.get("OOMKilled")))
 
         try:
-            return await self._call(work)
-        except _NotFound:
+            return await self.call(work)
+        except faults.NotThere:
             return Exit(running=False)
 
     async def log_of(self, container: str) -> str:
         """The end of a container's log, for an error message."""
         try:
-            raw = await self._call(lambda: self._api.logs(container, tail=_LOG_LINES))
+            raw = await self.call(lambda api: api.logs(container, tail=_LOG_LINES))
         except GpnError:
             return ""
-        text = raw[-_LOG_BYTES:].decode("utf-8", "replace")
-        return "".join(c if c.isprintable() or c == "\n" else "?" for c in text).strip()
+        return _readable(raw[-_LOG_BYTES:])
+
+    async def log_since(self, container: str, since: float, most: int) -> str:
+        """What a container wrote since a time (Unix seconds): the last lines, up to ``most`` characters."""
+        try:
+            raw = await self.call(lambda api: api.logs(container, since=since, tail=_JOB_LINES))
+        except GpnError:
+            return ""
+        return _readable(raw[-most:])
 
     async def remove(self, container: str) -> None:
-        def work() -> None:
+        def work(api: Any) -> None:
             try:
-                self._api.remove_container(container, force=True, v=True)
+                api.remove_container(container, force=True, v=True)
             except docker.errors.APIError as error:
                 if error.status_code not in (404, 409):  # gone, or being removed by someone else
                     raise
 
-        await self._call(work)
+        await self.call(work)
 
     async def containers(self, node_id: str) -> list[str]:
         """Ids of all containers that carry the node's label."""
         wanted = {"label": f"{sandbox.LABEL_NODE}={node_id}"}
-        found = await self._call(lambda: self._api.containers(all=True, filters=wanted))
+        found = await self.call(lambda api: api.containers(all=True, filters=wanted))
         return [entry["Id"] for entry in found]
 
     async def aclose(self) -> None:
@@ -233,25 +248,25 @@ class Engine:
     async def _start(
         self, image: str, profile: dict[str, Any], labels: dict[str, str], command: list[str] | None
     ) -> str:
-        def work() -> str:
-            made = self._api.create_container(
+        def work(api: Any) -> str:
+            made = api.create_container(
                 image,
                 entrypoint=command,
                 user=sandbox.USER,
                 labels=labels,
                 healthcheck={"Test": ["NONE"]},
                 use_config_proxy=False,
-                host_config=self._api.create_host_config(**profile),
+                host_config=api.create_host_config(**profile),
             )
             container: str = made["Id"]
             try:
-                self._api.start(container)
+                api.start(container)
             except BaseException:
-                self._api.remove_container(container, force=True, v=True)
+                api.remove_container(container, force=True, v=True)
                 raise
             return container
 
-        starting = asyncio.ensure_future(self._call(work))
+        starting = asyncio.ensure_future(self.call(work))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -273,33 +288,38 @@ class Engine:
             self._api.import_image_from_data(_relay_tar(binary), repository=repository, tag=tag)
         return name
 
-    async def _call(self, work: Callable[[], T]) -> T:
+    async def call(self, work: Callable[[Any], T]) -> T:
+        """``work`` with the SDK's client, on a thread.
+
+        Raises:
+            faults.NotThere, EngineFault, EngineMissing and their kind
+        """
         if self._api is None and self._relay:
             raise EngineFault("The runtime is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._calls, self._translated, work)
 
-        def translated() -> T:
-            try:
-                return work()
-            except GpnError:
-                raise
-            except docker.errors.NotFound as error:
-                raise _NotFound(str(error.explanation)) from error
-            except docker.errors.APIError as error:
-                raise _fault(str(error.explanation)) from error
-            except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-                raise EngineMissing(f"The Docker engine does not answer: {error}") from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._calls, translated)
+    def _translated(self, work: Callable[[Any], T]) -> T:
+        try:
+            return work(self._api)
+        except GpnError:
+            raise
+        except docker.errors.APIError as error:
+            raise faults.of_api(error) from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise faults.unreachable(error, self._options.host or "its usual address") from error
 
 
-class _NotFound(EngineFault):
-    """The engine knows no such image or container."""
+def _no_routes(text: bytes) -> int:
+    """Out of the kernel's SNMP counters (RFC 1213, ipOutNoRoutes): a line of names, a line of numbers."""
+    lines = [line.split() for line in text.decode("ascii", "replace").splitlines() if line.startswith("Ip:")]
+    if len(lines) != 2:
+        return 0
+    return int(dict(zip(*lines, strict=False)).get("OutNoRoutes", 0))
 
 
-def _fault(explanation: str) -> GpnError:
-    if "could not select device driver" in explanation:
-        return GpuUnavailable("The engine has no GPU to give to a container.")
-    return EngineFault(f"The Docker engine refused: {explanation}")
+def _readable(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text).strip()
 
 
 def _relay_tar(binary: bytes) -> bytes:

@@ -11,10 +11,11 @@ from typing import Any
 from gpn_desktop.adapters.docker import http
 from gpn_desktop.adapters.docker.stream import Reply
 from gpn_desktop.core import jsontext
-from gpn_desktop.core.errors import ProverFault, ProverOutputTooLarge
+from gpn_desktop.core import manifest as manifests
+from gpn_desktop.core.errors import InputRefused, ManifestInvalid, ProverFault, ProverOutputTooLarge
+from gpn_desktop.core.manifest import Manifest
 
 SMALL = 64 * 1024  # the largest reply that is not a proof
-MAX_SAMPLE = 1024 * 1024
 _SHOWN = 200
 
 
@@ -37,7 +38,7 @@ def validate(ref: str, proof: bytes, data: bytes) -> Call:
 
 
 def manifest() -> Call:
-    return Call(http.encode_request("GET", "/manifest"), MAX_SAMPLE * 2)
+    return Call(http.encode_request("GET", "/manifest"), manifests.MAX_SAMPLE * 2)
 
 
 def read_proof(reply: Reply, max_proof: int) -> bytes:
@@ -66,16 +67,22 @@ def read_verdict(reply: Reply) -> bool:
     return valid
 
 
-def read_sample(reply: Reply) -> bytes:
-    """The sample input of a /manifest reply; empty where the image offers none that can be read."""
+def read_manifest(reply: Reply) -> Manifest:
+    """The manifest of a /manifest reply; an empty one where the image offers none that can be read."""
     try:
-        sample = _object(reply).get("sample")
-        return base64.b64decode(sample["data"], validate=True) if isinstance(sample, dict) else b""
-    except (ProverFault, KeyError, TypeError, ValueError):
-        return b""
+        return manifests.parse(_object(reply))
+    except (ProverFault, ManifestInvalid):
+        return Manifest()
+
+
+def strict_manifest(reply: Reply) -> dict[str, Any]:
+    """The JSON object of a /manifest reply; ProverFault where there is none."""
+    return _object(reply)
 
 
 def _object(reply: Reply) -> dict[str, Any]:
+    if 400 <= reply.status < 500:
+        raise InputRefused(f"The prover refuses the input with HTTP {reply.status}: {_excerpt(reply.body)}")
     if reply.status != 200:
         raise ProverFault(f"The prover answered with HTTP {reply.status}: {_excerpt(reply.body)}")
     try:

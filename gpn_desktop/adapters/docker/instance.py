@@ -6,15 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from enum import Enum
 
 from gpn_desktop.adapters.docker import http, image_api
-from gpn_desktop.adapters.docker.engine import Engine, LocalImage
+from gpn_desktop.adapters.docker.engine import Engine, Load
 from gpn_desktop.adapters.docker.image_api import Call
 from gpn_desktop.adapters.docker.sandbox import labels
 from gpn_desktop.adapters.docker.stream import ProverGone, RelayStream, Reply, StreamLost
-from gpn_desktop.core.errors import GpnError, ProverFault, ProverOutputTooLarge, ProverTimeout
+from gpn_desktop.core.errors import EngineMissing, GpnError, ProverFault, ProverOutputTooLarge, ProverTimeout
+from gpn_desktop.core.manifest import Limits, Manifest
+from gpn_desktop.ports.images import Installed
+from gpn_desktop.ports.runtime import MAX_LOG, JobLog
 
 _READY_ROUND = 0.5  # seconds of waiting in the relay before the container is looked at again
 _DYING = 1.0  # how long a container may take to be seen as ended after it hung up
@@ -24,6 +29,23 @@ _WARM_UP = "warm-up"  # the request id of calls whose answer nobody reads
 class Role(Enum):
     PROVE = "prove"
     VALIDATE = "validate"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an instance is made of. ``limits`` None: the caps, until the manifest has been read.
+
+    ``grant`` turns the manifest into the limits that hold from then on.
+    """
+
+    image: Installed
+    role: Role
+    node_id: str
+    caps: Limits
+    limits: Limits | None
+    gpus: tuple[str, ...]
+    within: float
+    grant: Callable[[Manifest], Limits]
 
 
 class InstanceLost(Exception):
@@ -42,9 +64,7 @@ class Instance:
         self._removed = False
 
     @classmethod
-    async def open(
-        cls, engine: Engine, streams: Executor, image: LocalImage, role: Role, node_id: str, within: float
-    ) -> Instance:
+    async def open(cls, engine: Engine, streams: Executor, plan: Plan) -> Instance:
         """Creates the pair, waits for the prover's first answer and warms it.
 
         Raises:
@@ -53,15 +73,18 @@ class Instance:
         """
         self = cls(engine, streams)
         try:
-            async with asyncio.timeout(within):
-                await self._create(image, role, node_id)
-                sample = await self._first_answer()
-                if role is Role.VALIDATE:
-                    await self._warm(sample)
+            async with asyncio.timeout(plan.within):
+                await self._create(plan)
+                manifest = await self._first_answer()
+                limits = plan.grant(manifest)
+                if plan.limits is None and limits != plan.caps:
+                    await engine.tighten(self._prover, limits)
+                if plan.role is Role.VALIDATE:
+                    await self._warm(manifest.sample)
         except TimeoutError:
             log = await engine.log_of(self._prover) if self._prover else ""
             await self.remove()
-            raise ProverTimeout(f"The prover was not ready within {within:g} s. {log}".strip()) from None
+            raise ProverTimeout(f"The prover was not ready within {plan.within:g} s. {log}".strip()) from None
         except InstanceLost as lost:
             await self.remove()
             raise ProverFault(f"The prover does not start: {lost}") from lost
@@ -76,6 +99,7 @@ class Instance:
         Raises:
             InstanceLost
             ProverFault, ProverOutputTooLarge: the prover broke HTTP or the limit; the pair should be removed.
+            EngineMissing: nothing is known about the prover.
         """
         try:
             return await self._exchange(call, 0.0)
@@ -87,7 +111,7 @@ class Instance:
             self._stream = await self._engine.open_stream(self._relay)
             return await self._exchange(call, 0.0)
         except (GpnError, StreamLost) as error:
-            if isinstance(error, ProverFault | ProverOutputTooLarge):
+            if isinstance(error, ProverFault | ProverOutputTooLarge | EngineMissing):
                 raise
             raise InstanceLost(await self._obituary(str(error))) from error
 
@@ -102,11 +126,25 @@ class Instance:
         self.abort()
         await asyncio.gather(*(self._engine.remove(c) for c in (self._relay, self._prover) if c))
 
-    async def _create(self, image: LocalImage, role: Role, node_id: str) -> None:
-        gpu = role is Role.PROVE
-        self._prover = await self._engine.create_prover(image, gpu, labels(node_id, role.value, image.id))
+    async def tell(self, log: JobLog, since: float) -> None:
+        """Hands over what the prover wrote since a time (Unix seconds)."""
+        if self._prover:
+            log(await self._engine.log_since(self._prover, since, MAX_LOG))
+
+    async def load(self) -> Load:
+        return await self._engine.load_of(self._prover)
+
+    async def reached_out(self) -> int:
+        return await self._engine.reached_out(self._relay)
+
+    async def _create(self, plan: Plan) -> None:
+        def marks(role: str) -> dict[str, str]:
+            return labels(plan.node_id, role, plan.image.id)
+
+        limits = plan.limits or plan.caps
+        self._prover = await self._engine.create_prover(plan.image, limits, plan.gpus, marks(plan.role.value))
         try:
-            self._relay = await self._engine.create_relay(self._prover, labels(node_id, "relay", image.id))
+            self._relay = await self._engine.create_relay(self._prover, marks("relay"))
             self._stream = await self._engine.open_stream(self._relay)
         except GpnError as error:
             # A prover that ends at once leaves no namespace to join: then its log says more than the engine.
@@ -115,11 +153,11 @@ class Instance:
                 raise
             raise InstanceLost(await self._obituary(error.message)) from error
 
-    async def _first_answer(self) -> bytes:
-        """Waits until something answers on the port; gives the manifest's sample input. Any answer counts."""
+    async def _first_answer(self) -> Manifest:
+        """Waits until something answers on the port. Any answer counts, also one that says nothing."""
         while True:
             try:
-                return image_api.read_sample(await self._exchange(image_api.manifest(), _READY_ROUND))
+                return image_api.read_manifest(await self._exchange(image_api.manifest(), _READY_ROUND))
             except StreamLost as lost:
                 raise InstanceLost(str(lost)) from lost
             except InstanceLost:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MIB = 1024 * 1024
-GIB = 1024 * MIB
+from gpn_desktop.core.manifest import GIB as GIB
+from gpn_desktop.core.manifest import MIB as MIB
+from gpn_desktop.core.manifest import Limits
 
 
 def _shipped_relays() -> Path:
@@ -15,15 +16,17 @@ def _shipped_relays() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class DockerOptions:
-    """Limits of one runtime. Sizes are bytes, times seconds."""
+    """Limits of one runtime. Sizes are bytes, times seconds.
+
+    ``caps`` bound what an image's manifest may ask for, per container. ``gpus`` are the UUIDs of the GPUs
+    that proving containers may get, or ("all",); with sensors each slot gets one of its own.
+    """
 
     host: str | None = None  # the engine's address; None: DOCKER_HOST, else the platform's default
     relays: Path = field(default_factory=_shipped_relays)  # the folder with relay-amd64 and relay-arm64
-    memory: int = 4 * GIB  # of one prover container, without swap
-    cpus: float = 0.0  # of one prover container; 0: all that the engine has
-    gpus: int = 0  # given to the proving instance; -1: all
-    pids: int = 128
-    scratch: int = 64 * MIB  # size of /tmp, the only place a prover may write to
+    caps: Limits = field(default_factory=lambda: Limits(tmp=1 * GIB, pids=1024, gpu=True))
+    gpus: tuple[str, ...] = ()
+    slots: int = 1  # proofs of one image at a time
     max_image: int = 20 * GIB  # compressed while pulling, unpacked afterwards
     max_proof: int = 32 * MIB
     start_timeout: float = 60.0  # from creating a container to its first answer

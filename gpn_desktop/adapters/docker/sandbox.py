@@ -8,40 +8,58 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpn_desktop.adapters.docker.options import MIB, DockerOptions
+from gpn_desktop.core.manifest import MIB, Limits
 
 USER = "65532:65532"
 RELAY_MEMORY = 64 * MIB
 LABEL_NODE = "org.gpn-desktop.node"
 LABEL_ROLE = "org.gpn-desktop.role"
 LABEL_IMAGE = "org.gpn-desktop.image"
+CPU_PERIOD = 100_000  # microseconds
 _SHM = 16 * MIB
+_MOST_PRIORITY_TO_DIE = (
+    1000  # when the host runs out of memory, a prover goes before anything of the operator's
+)
 
 
-def prover(options: DockerOptions, gpu: bool, volumes: list[str]) -> dict[str, Any]:
+def prover(limits: Limits, gpus: tuple[str, ...], volumes: tuple[str, ...]) -> dict[str, Any]:
     """Keyword arguments of the SDK's ``create_host_config`` for a prover.
 
     Args:
-        gpu: whether this instance gets the GPUs of ``options``.
+        gpus: UUIDs of the GPUs that it gets; ("all",) for all.
         volumes: paths that the image declares as volumes. Each becomes a small tmpfs: the engine would give
             it a writable folder on the host's disk.
     """
-    profile = _common(options.memory)
+    profile = _common(limits.memory)
     profile["network_mode"] = "none"
-    profile["pids_limit"] = options.pids
-    profile["tmpfs"] = {"/tmp": f"rw,noexec,nosuid,nodev,size={options.scratch}"}
+    profile["pids_limit"] = limits.pids
+    profile["oom_score_adj"] = _MOST_PRIORITY_TO_DIE
+    profile["tmpfs"] = {"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp}"}
     profile["mounts"] = [
-        {"Target": path, "Type": "tmpfs", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": options.scratch}}
+        {"Target": path, "Type": "tmpfs", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": limits.tmp}}
         for path in volumes
         if path != "/tmp"
     ]
-    if options.cpus:
-        profile["nano_cpus"] = int(options.cpus * 1_000_000_000)
-    if gpu and options.gpus:
+    profile |= processors(limits)
+    if gpus:
+        everything = gpus == ("all",)
         profile["device_requests"] = [
-            {"Driver": "", "Count": options.gpus, "DeviceIDs": None, "Capabilities": [["gpu"]], "Options": {}}
+            {
+                "Driver": "",
+                "Count": -1 if everything else 0,
+                "DeviceIDs": None if everything else list(gpus),
+                "Capabilities": [["gpu"]],
+                "Options": {},
+            }
         ]
     return profile
+
+
+def processors(limits: Limits) -> dict[str, int]:
+    """As period and quota, not as the engine's "nano cpus": only these can be changed afterwards."""
+    if not limits.cpus:
+        return {}
+    return {"cpu_period": CPU_PERIOD, "cpu_quota": int(limits.cpus * CPU_PERIOD)}
 
 
 def relay(prover_id: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class MemoryStore:
         self._cursors: dict[tuple[Hash32, bytes], int] = {}
         self._jobs: dict[Hash32, JobRow] = {}
         self._blobs: dict[Hash32, tuple[int, bytes]] = {}
+        self._logs: dict[tuple[Hash32, str], tuple[int, str]] = {}
         self._settlements: dict[Hash32, SettlementRow] = {}
         self._withdrawals: dict[Hash32, WithdrawalRow] = {}
         self._txs: dict[str, TxRecord] = {}
@@ -127,7 +128,16 @@ class MemoryStore:
         old = [hash32 for hash32, (time_ms, _) in self._blobs.items() if time_ms < before_ms]
         for hash32 in old:
             del self._blobs[hash32]
+        self._logs = {key: kept for key, kept in self._logs.items() if kept[0] >= before_ms}
         return len(old)
+
+    async def put_log(self, request_id: Hash32, role: str, text: str) -> None:
+        self._check()
+        self._logs[request_id, role] = (int(time.time() * 1000), text)
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        self._check()
+        return {role: text for (found, role), (_, text) in self._logs.items() if found == request_id}
 
     # settlements, withdrawals and transactions
 

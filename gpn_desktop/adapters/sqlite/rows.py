@@ -137,9 +137,24 @@ def put_blob(hash32: Hash32, data: bytes) -> Write:
 
 def forget_blobs(before_ms: int) -> Callable[[sqlite3.Connection], int]:
     def write(db: sqlite3.Connection) -> int:
+        db.execute("DELETE FROM blobs.logs WHERE time_ms < ?", (before_ms,))
         return db.execute("DELETE FROM blobs.blobs WHERE time_ms < ?", (before_ms,)).rowcount
 
     return write
+
+
+def put_log(request_id: Hash32, role: str, text: str) -> Write:
+    body = seal(text.encode(), request_id, role.encode())
+    values = (request_id, role, int(time.time() * 1000), body)
+    return _replace("blobs.logs (request_id, role, time_ms, body)", values)
+
+
+def logs(request_id: Hash32) -> Callable[[sqlite3.Connection], dict[str, str]]:
+    def read(db: sqlite3.Connection) -> dict[str, str]:
+        found = db.execute("SELECT role, body FROM blobs.logs WHERE request_id = ?", (request_id,))
+        return {role: unseal(body, request_id, role.encode()).decode() for role, body in found}
+
+    return read
 
 
 def _replace(into: str, values: tuple[Any, ...]) -> Write:

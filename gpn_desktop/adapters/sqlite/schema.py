@@ -152,3 +152,5 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.executescript(f"BEGIN; {_MIGRATIONS[step]} PRAGMA user_version={step}; COMMIT;")
     columns = "hash BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, data BLOB NOT NULL"
     connection.execute(f"CREATE TABLE IF NOT EXISTS blobs.blobs ({columns})")
+    columns = "request_id BLOB NOT NULL, role TEXT NOT NULL, time_ms INTEGER NOT NULL, body BLOB NOT NULL"
+    connection.execute(f"CREATE TABLE IF NOT EXISTS blobs.logs ({columns}, PRIMARY KEY (request_id, role))")

@@ -154,6 +154,12 @@ class SqliteStore:
     async def blob(self, hash32: Hash32) -> bytes | None:
         return await self._read(rows.one(bytes, "SELECT data FROM blobs.blobs WHERE hash = ?", hash32))
 
+    async def put_log(self, request_id: Hash32, role: str, text: str) -> None:
+        await self._write(rows.put_log(request_id, role, text))
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        return await self._read(rows.logs(request_id))
+
     # settlements, withdrawals and transactions
 
     async def put_settlement(self, row: SettlementRow) -> None:

@@ -39,9 +39,13 @@ _TURNS = {
 _IMAGES = {
     "absent": Look("Not on this machine", "muted", "waiting"),
     "pulling": Look("Pulling", "info", "proving"),
+    "ready": Look("On this machine", "muted", "done"),
     "starting": Look("Starting", "info", "verifying"),
-    "ready": Look("Ready", "good", "done"),
+    "serving": Look("Ready", "good", "done"),
+    "busy": Look("At work", "good", "proving"),
+    "stopping": Look("Stopping", "muted", "waiting"),
     "failed": Look("Failed", "bad", "cross"),
+    "quarantined": Look("Put aside", "bad", "warn"),
 }
 RUNNING = frozenset({Phase.WAITING, Phase.PROVING, Phase.VERIFYING})
 

@@ -152,7 +152,7 @@ def _why_idle(view: NodeView) -> tuple[str, str]:
 
 def _checks(view: NodeView) -> list[Fact]:
     committed = [consumer for consumer in view.consumers if consumer.committed]
-    ready = [c for c in committed if c.image_state == "ready"]
+    ready = [c for c in committed if c.image_state in ("serving", "busy")]
     test = view.runtime.startswith("builtin")
     chain = view.network == "testing" or view.chain_up
     block = (

@@ -11,6 +11,7 @@ import pytest
 
 from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime
+from gpn_desktop.core.manifest import Limits
 from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
 from tests.contract.runtime import images
@@ -36,7 +37,7 @@ def node_id() -> str:
 @asynccontextmanager
 async def on_docker(node_id: str) -> AsyncIterator[DockerRuntime]:
     images.need_docker()
-    runtime = DockerRuntime(node_id, DockerOptions(memory=512 * MIB, max_proof=MIB))
+    runtime = DockerRuntime(node_id, DockerOptions(caps=Limits(memory=512 * MIB), max_proof=MIB))
     await runtime.start()
     yield runtime
     await runtime.aclose()

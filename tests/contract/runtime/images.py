@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import docker  # type: ignore[import-untyped]
@@ -60,20 +61,28 @@ def built(name: str) -> ImageRef:
 @functools.cache
 def hostile() -> ImageRef:
     """The mock image with a prover that misbehaves, and a layer of 3 MB that does not compress."""
+    files = {"prover.mjs": HOSTILE.read_bytes(), "noise": os.urandom(3_000_000)}
+    return _derived(
+        "hostile", files, "COPY prover.mjs /app/mock/prover.mjs\nCOPY noise /noise\nVOLUME /data\n"
+    )
+
+
+def with_manifest(**fields: object) -> ImageRef:
+    """The mock image with other fields in its manifest."""
+    text = json.dumps({"name": "mock", **fields}).encode()
+    return _derived(f"manifest-{sha256(text).hexdigest()[:8]}", {"manifest.json": text},
+                    "COPY manifest.json /app/mock/manifest.json\n")  # fmt: skip
+
+
+def _derived(name: str, files: dict[str, bytes], steps: str) -> ImageRef:
+    """An image on top of the mock one, pushed where there is a registry."""
     mock = built("mock")
     api = docker.APIClient(version="auto")
     registry = os.environ.get("GPN_REGISTRY")
     base = str(mock) if registry else f"sha256:{mock.digest.hex()}"
-    dockerfile = f"FROM {base}\nCOPY prover.mjs /app/mock/prover.mjs\nCOPY noise /noise\nVOLUME /data\n"
-    files = {
-        "Dockerfile": dockerfile.encode(),
-        "prover.mjs": HOSTILE.read_bytes(),
-        "noise": os.urandom(3_000_000),
-    }
-    name = f"{registry}/gpn/hostile" if registry else "gpn/hostile"
-    lines = list(
-        api.build(fileobj=_tar(files), custom_context=True, tag=f"{name}:test", rm=True, decode=True)
-    )
+    context = _tar({"Dockerfile": f"FROM {base}\n{steps}".encode(), **files})
+    name = f"{registry}/gpn/{name}" if registry else f"gpn/{name}"
+    lines = list(api.build(fileobj=context, custom_context=True, tag=f"{name}:test", rm=True, decode=True))
     assert not any("error" in line for line in lines), lines
     if not registry:
         return _ref({"name": name, "digest": api.inspect_image(f"{name}:test")["Id"]})

@@ -22,6 +22,7 @@ from gpn_desktop.core.errors import (
     ProverOutputTooLarge,
     ProverTimeout,
 )
+from gpn_desktop.core.manifest import Limits
 from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
 from tests.contract.runtime import images
@@ -228,7 +229,7 @@ async def test_a_start_removes_what_a_crash_left_but_nothing_of_other_nodes(
 
 
 async def test_an_image_that_never_answers_is_no_prover(node_id: str) -> None:
-    runtime = DockerRuntime(node_id, DockerOptions(memory=6 * MIB, start_timeout=20))
+    runtime = DockerRuntime(node_id, DockerOptions(caps=Limits(memory=6 * MIB), start_timeout=20))
     images.need_docker()
     await runtime.start()
     image = images.hostile()
@@ -245,11 +246,15 @@ async def test_a_gpu_where_none_is(node_id: str) -> None:
     images.need_docker()
     if "nvidia" in docker.APIClient(version="auto").info()["Runtimes"]:
         pytest.skip("this engine has GPUs")
-    runtime = DockerRuntime(node_id, DockerOptions(gpus=-1))
+    runtime = DockerRuntime(node_id, DockerOptions(gpus=("all",)))
     await runtime.start()
+    image = images.with_manifest(gpu=True)
     try:
-        with pytest.raises(GpuUnavailable):
-            await runtime.ensure(images.built("mock"))
+        with pytest.raises(GpuUnavailable, match="no GPU to give"):
+            await runtime.ensure(image)
+        # Its GPU is for proving: votes need none.
+        await runtime.ensure(image, prove=False)
+        assert not await runtime.validate(image, "ref", b"", b"", WITHIN)
     finally:
         await runtime.aclose()
     assert images.containers(node_id) == []
@@ -263,7 +268,7 @@ async def test_a_pull_tells_its_progress(docker_runtime: DockerRuntime) -> None:
 
     await docker_runtime.ensure(image, heard.append)
 
-    assert docker_runtime.state(image) is ImageState.READY
+    assert docker_runtime.state(image) is ImageState.SERVING
     assert heard[-1].done == heard[-1].total > 2_000_000
     assert all(a.done <= b.done for a, b in pairwise(heard))
 

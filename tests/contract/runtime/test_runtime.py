@@ -33,22 +33,22 @@ async def test_a_proof_holds_for_its_request_and_input_alone(subject: Subject) -
         assert not await runtime.validate(image, "first", wrong, data, WITHIN)
 
 
-async def test_an_image_is_ready_from_ensure_to_release(subject: Subject) -> None:
+async def test_an_image_serves_from_ensure_to_release(subject: Subject) -> None:
     runtime, image = subject.runtime, subject.image
 
     assert runtime.state(image) is ImageState.ABSENT
     await runtime.ensure(image)
     await runtime.ensure(image)
+    assert runtime.state(image) is ImageState.SERVING
+    await runtime.release(image)
+    await runtime.release(image)
     assert runtime.state(image) is ImageState.READY
-    await runtime.release(image)
-    await runtime.release(image)
-    assert runtime.state(image) is ImageState.ABSENT
 
 
 async def test_proving_makes_an_image_ready_by_itself(subject: Subject) -> None:
     proof = await subject.runtime.prove(subject.image, "ref", subject.data, WITHIN)
 
-    assert subject.runtime.state(subject.image) is ImageState.READY
+    assert subject.runtime.state(subject.image) is ImageState.SERVING
     assert await subject.runtime.validate(subject.image, "ref", proof, subject.data, WITHIN)
 
 

@@ -311,3 +311,15 @@ async def test_a_closed_store_says_so_and_closes_twice(store: Store) -> None:
         await store.set("a", b"b")
     with pytest.raises(StoreClosed):
         await store.get("a")
+
+
+async def test_a_containers_logs_are_kept_with_their_request_and_go_with_the_blobs(store: Store) -> None:
+    request = keccak(b"a request")
+    await store.put_log(request, "prove", "first")
+    await store.put_log(request, "prove", "proved\n\u2713")
+    await store.put_log(request, "validate", "looked")
+
+    assert await store.logs(request) == {"prove": "proved\n\u2713", "validate": "looked"}
+    assert await store.logs(keccak(b"another")) == {}
+    await store.forget_blobs(int(time.time() * 1000) + 60_000)
+    assert await store.logs(request) == {}

@@ -9,7 +9,8 @@ import pytest
 
 from gpn_desktop.adapters.docker import image_api
 from gpn_desktop.adapters.docker.stream import Reply
-from gpn_desktop.core.errors import ProverFault, ProverOutputTooLarge
+from gpn_desktop.core.errors import InputRefused, ProverFault, ProverOutputTooLarge
+from gpn_desktop.core.manifest import Manifest
 
 
 def reply(value: object, status: int = 200) -> Reply:
@@ -28,7 +29,7 @@ def test_good_replies() -> None:
     assert image_api.read_proof(reply({"proof": "cHJvb2Y="}), 5) == b"proof"
     assert image_api.read_verdict(reply({"valid": True})) is True
     assert image_api.read_verdict(reply({"valid": False})) is False
-    assert image_api.read_sample(reply({"sample": {"data": "ZGF0YQ=="}})) == b"data"
+    assert image_api.read_manifest(reply({"sample": {"data": "ZGF0YQ=="}})).sample == b"data"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_wrong_replies_are_faults_and_never_a_verdict(wrong: Reply) -> None:
         image_api.read_proof(wrong, 100)
     with pytest.raises(ProverFault):
         image_api.read_verdict(wrong)
-    assert image_api.read_sample(wrong) == b""
+    assert image_api.read_manifest(wrong) == Manifest()
 
 
 def test_an_error_shows_only_printable_text() -> None:
@@ -67,6 +68,16 @@ def test_a_proof_above_the_limit_is_refused() -> None:
         image_api.read_proof(reply({"proof": base64.b64encode(bytes(11)).decode()}), 10)
 
 
-@pytest.mark.parametrize("sample", [None, 1, "x", {}, {"data": 1}, {"data": "%"}, {"data": None}])
-def test_a_manifest_without_a_sample_is_fine(sample: object) -> None:
-    assert image_api.read_sample(reply({"sample": sample})) == b""
+@pytest.mark.parametrize("sample", [1, "x", {}, {"data": 1}, {"data": "%"}, {"data": None}])
+def test_a_manifest_that_cannot_be_read_says_nothing(sample: object) -> None:
+    assert image_api.read_manifest(reply({"name": "n", "sample": sample})) == Manifest()
+    assert image_api.read_manifest(reply({"name": "n", "sample": None})) == Manifest(name="n")
+
+
+def test_an_input_that_is_refused_is_told_from_a_fault() -> None:
+    for status in (400, 413, 422):
+        with pytest.raises(InputRefused):
+            image_api.read_proof(reply({"error": "no"}, status=status), 10)
+    with pytest.raises(ProverFault) as fault:
+        image_api.read_proof(reply({"error": "no"}, status=500), 10)
+    assert not isinstance(fault.value, InputRefused)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpn_desktop.adapters.docker import DockerOptions, sandbox
+from gpn_desktop.adapters.docker import sandbox
+from gpn_desktop.core.manifest import Limits
 
 GONE = {
     "read_only": True,
@@ -15,28 +16,29 @@ GONE = {
 
 
 def test_a_prover_gets_nothing_but_memory_and_a_small_tmp() -> None:
-    profile = sandbox.prover(
-        DockerOptions(memory=1000, scratch=77, pids=9), gpu=True, volumes=["/data", "/tmp"]
-    )
+    profile = sandbox.prover(Limits(memory=1000, tmp=77, pids=9), (), ("/data", "/tmp"))
 
     assert GONE.items() <= profile.items()
     assert profile["network_mode"] == "none"
     assert (profile["mem_limit"], profile["memswap_limit"], profile["pids_limit"]) == (1000, 1000, 9)
+    assert profile["oom_score_adj"] == 1000
     assert profile["tmpfs"] == {"/tmp": "rw,noexec,nosuid,nodev,size=77"}
     assert [(m["Target"], m["Type"], m["TmpfsOptions"]["SizeBytes"]) for m in profile["mounts"]] == [
         ("/data", "tmpfs", 77)
     ]
-    assert not {"binds", "port_bindings", "devices", "device_requests", "nano_cpus", "volumes_from"} & set(
-        profile
-    )
+    other = {"binds", "port_bindings", "devices", "device_requests", "cpu_quota", "volumes_from"}
+    assert not other & set(profile)
 
 
 def test_processors_and_gpus_are_given_as_set() -> None:
-    options = DockerOptions(cpus=1.5, gpus=2)
+    one = sandbox.prover(Limits(cpus=1.5), ("GPU-1",), ())
+    everything = sandbox.prover(Limits(), ("all",), ())
 
-    assert sandbox.prover(options, gpu=True, volumes=[])["nano_cpus"] == 1_500_000_000
-    assert sandbox.prover(options, gpu=True, volumes=[])["device_requests"][0]["Count"] == 2
-    assert "device_requests" not in sandbox.prover(options, gpu=False, volumes=[])
+    assert one["cpu_quota"] == 1.5 * one["cpu_period"]
+    assert one["device_requests"][0]["DeviceIDs"] == ["GPU-1"]
+    assert one["device_requests"][0]["Count"] == 0
+    assert everything["device_requests"][0]["Count"] == -1
+    assert everything["device_requests"][0]["DeviceIDs"] is None
 
 
 def test_a_relay_joins_its_prover_and_is_bound_as_tightly() -> None:
