@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpn_desktop import __version__
-from gpn_desktop.composition.command_args import add_consumer, add_contracts, add_key, add_site
+from gpn_desktop.composition.command_args import add_consumer, add_contracts, add_image, add_key, add_site
 from gpn_desktop.config import add_arguments
 from gpn_desktop.core.errors import GpnError
 
@@ -44,6 +44,8 @@ def _run(args: argparse.Namespace) -> int:
             return commands.contracts(args)
         case "consumer":
             return commands.consumer(args)
+        case "image":
+            return commands.image(args)
         case "key":
             return commands.key(args)
         case _:
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _request(commands.add_parser("request", help="order a proof as a consumer"))
     add_contracts(commands.add_parser("contracts", help="deploy the settlement contract, or look at one"))
     add_consumer(commands.add_parser("consumer", help="a consumer's account: register, pay in, leave"))
+    add_image(commands.add_parser("image", help="prover images: pull, try, check, remove"))
     _key(commands.add_parser("key", help="the node's key in the OS keyring"))
     return parser
 

@@ -92,6 +92,13 @@ class NodeConfig:
     capacity: int = 1
     min_reward: Gwei = Gwei(0)
     max_image_gib: int = 20
+    # What one container may get at most, whatever its image asks for.
+    memory_gib: int = 8
+    cpus: int = 0
+    tmp_mib: int = 1024
+    pids: int = 1024
+    gpus: tuple[str, ...] = ()
+    prove_seconds: int = 3600
     keep_days: int = 7
     canaries: bool = False
     report_faults: bool = True
@@ -305,6 +312,38 @@ _TABLE: Final = (
         "max_image_gib",
         values.integer(1, 10_000),
         "largest image to pull, in GiB",
+    ),
+    Setting(
+        "limits.memory_gib",
+        "GPN_MEMORY_GIB",
+        "memory_gib",
+        values.integer(1, 65_536),
+        "most memory of one container, in GiB",
+    ),
+    Setting(
+        "limits.cpus",
+        "GPN_CPUS",
+        "cpus",
+        values.integer(0, 4096),
+        "most processors of one container, 0: all",
+    ),
+    Setting(
+        "limits.tmp_mib", "GPN_TMP_MIB", "tmp_mib", values.integer(1, 1_048_576), "most of its /tmp, in MiB"
+    ),
+    Setting("limits.pids", "GPN_PIDS", "pids", values.integer(16, 65_536), "most processes of one container"),
+    Setting(
+        "limits.gpus",
+        "GPN_GPUS",
+        "gpus",
+        values.gpus,
+        "GPUs that provers may use: none, all, or their ids as nvidia-smi -L lists them",
+    ),
+    Setting(
+        "limits.prove_seconds",
+        "GPN_PROVE_SECONDS",
+        "prove_seconds",
+        values.integer(1, 86_400),
+        "longest time of one proof",
     ),
     Setting(
         "limits.keep_days",

@@ -186,6 +186,16 @@ gwei: Final = _amount("gwei", 9)
 _ROLES: Final = {"prove": Role.PROVE, "verify": Role.VERIFY}
 
 
+def gpus(value: Any) -> tuple[str, ...]:
+    """() for none, ("all",), or the ids of some."""
+    found: tuple[str, ...] = tuple(list_of(text)(value))
+    if found == ("none",):
+        return ()
+    if found != ("all",) and not all(re.fullmatch(r"(GPU|MIG)-[0-9A-Za-z-]{4,80}", one) for one in found):
+        raise ValueError("none, all, or ids such as GPU-0a1b2c3d… are expected")
+    return found
+
+
 def roles(value: Any) -> Role:
     given = Role(0)
     for name in list_of(text)(value):

@@ -56,6 +56,39 @@ def add_key(parser: argparse.ArgumentParser, whose: str) -> None:
     )
 
 
+def add_image(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    name = "HOST/NAME, with :TAG or @sha256:DIGEST"
+    for action, text in (
+        ("pull", "get an image onto this machine, by the digest that its name stands for now"),
+        ("remove", "remove an image"),
+        ("list", "the images that this node has pulled"),
+        ("prune", "remove all images that this node has pulled"),
+    ):
+        one = actions.add_parser(action, help=text)
+        if action in ("pull", "remove"):
+            one.add_argument("image", help=name)
+        _add_json(one)
+    trial = actions.add_parser("try", help="run an image on its sample: what it takes, and go or no-go")
+    trial.add_argument("image", help=name)
+    trial.add_argument("--runs", type=int, default=5, help="how many proofs (default 5)")
+    trial.add_argument("--data", type=Path, metavar="FILE", help="the input (default: the image's sample)")
+    trial.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS",
+                       help="a consumer's time for one turn (default 60)")  # fmt: skip
+    trial.add_argument("--reward", type=int, metavar="GWEI", help="a consumer's reward for a proof")
+    trial.add_argument("--gas-gwei", default="1", metavar="GWEI", help="price of gas (default 1)")
+    trial.add_argument("--committee", type=int, default=5, metavar="N", help="members (default 5)")
+    trial.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="requests to a settlement (default 1)"
+    )
+    _add_json(trial)
+    check = actions.add_parser("check", help="for authors: does an image keep to the prover image API?")
+    check.add_argument("image", metavar="DIR|REF", help=f"a folder with a Dockerfile, or {name}")
+    check.add_argument("--data", type=Path, metavar="FILE", help="the input (default: the image's sample)")
+    check.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="for the build")
+    _add_json(check)
+
+
 def add_contracts(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="action", required=True)
     deploy = actions.add_parser("deploy", help="put a new contract on a chain")

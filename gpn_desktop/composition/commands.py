@@ -70,6 +70,13 @@ def consumer(args: argparse.Namespace) -> int:
     return asyncio.run(run_consumer(args))
 
 
+def image(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.images import run_image
+
+    logs.configure("warning")
+    return asyncio.run(run_image(args))
+
+
 def key(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.keys import run_key
 

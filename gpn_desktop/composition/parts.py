@@ -15,28 +15,31 @@ from gpn_desktop.adapters.chain.fees import Fees
 from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.adapters.chain.writer import Policy
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, local_digest
+from gpn_desktop.adapters.gpu import GpuSensors
 from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
+from gpn_desktop.adapters.system.images import FileImageBook
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, ConfigError, DeploymentUnknown
+from gpn_desktop.core.manifest import GIB, MIB, Limits
 from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
 from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
+from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.node import Node
 
 log = logging.getLogger("gpn")
 
 LOCAL_CHAIN_ID = 31337
 ENDPOINT_SECONDS = 10.0
-GIB = 1024**3
 DAY = 24 * 3600.0
 
 
@@ -77,8 +80,9 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     clock = SystemClock()
     delay = config.confirmations + 1 if config.confirmations else 0
     authority = ChainAuthority(chain, clock, config.confirmations, delay)
-    context = _context(config, key, domain, store, clock, config.consumer_addresses, extras)
-    return Node(context, authority, chain)
+    images = _images(config, key, extras)
+    context = _context(config, key, domain, images, store, clock, config.consumer_addresses, extras)
+    return Node(context, authority, chain, images)
 
 
 def chain_options(config: NodeConfig) -> EvmOptions:
@@ -89,15 +93,16 @@ def chain_options(config: NodeConfig) -> EvmOptions:
 
 
 async def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
-    images = tuple([await _pinned(config, choice) for choice in config.images])
-    serve = tuple(testing_consumer(image.name) for image in images)
+    pinned = tuple([await _pinned(config, choice) for choice in config.images])
+    serve = tuple(testing_consumer(image.name) for image in pinned)
     store = SqliteStore(config.store_path(0))
     clock = SystemClock()
     authority: Authority = TestingAuthority(
-        TESTING_DOMAIN, config.members, images, clock, store, config.quorum
+        TESTING_DOMAIN, config.members, pinned, clock, store, config.quorum
     )
-    context = _context(config, key, TESTING_DOMAIN, store, clock, serve, extras)
-    return Node(context, authority, None)
+    images = _images(config, key, extras)
+    context = _context(config, key, TESTING_DOMAIN, images, store, clock, serve, extras)
+    return Node(context, authority, None, images)
 
 
 async def _pinned(config: NodeConfig, choice: ImageChoice) -> ImageRef:
@@ -119,6 +124,7 @@ def _context(
     config: NodeConfig,
     key: NodeKey,
     domain: Domain,
+    images: Images,
     store: SqliteStore,
     clock: SystemClock,
     serve: tuple[Address, ...],
@@ -140,9 +146,8 @@ def _context(
         settle=Terms(config.settle_batch, config.settle_age, config.settle_gas),
         keep_blobs_seconds=config.keep_days * DAY,
     )
-    runtime = _runtime(config, key, extras)
     network = LibP2PNetwork(key, domain, network_options(config))
-    return Context(key, domain, options, network, runtime, store, clock, extras.emit)
+    return Context(key, domain, options, network, images.runtime, store, clock, extras.emit)
 
 
 def network_options(config: NodeConfig) -> NetworkOptions:
@@ -158,13 +163,30 @@ def network_options(config: NodeConfig) -> NetworkOptions:
     )
 
 
-def _runtime(config: NodeConfig, key: NodeKey, extras: Extras) -> ProverRuntime:
+def docker_options(config: NodeConfig) -> DockerOptions:
+    """What the operator lets containers have."""
+    caps = Limits(
+        memory=config.memory_gib * GIB,
+        cpus=config.cpus,
+        tmp=config.tmp_mib * MIB,
+        pids=config.pids,
+        gpu=bool(config.gpus),
+        prove_seconds=config.prove_seconds,
+    )
+    return DockerOptions(
+        caps=caps, gpus=config.gpus, slots=config.capacity, max_image=config.max_image_gib * GIB
+    )
+
+
+def _images(config: NodeConfig, key: NodeKey, extras: Extras) -> Images:
+    """The node's images, with the runtime that they run on."""
     runtime: ProverRuntime
     if config.runtime is RuntimeKind.BUILTIN:
         runtime = BuiltinRuntime(extras.prove_seconds)
-    else:
-        runtime = DockerRuntime(key.address.hex()[:16], DockerOptions(max_image=config.max_image_gib * GIB))
-    return CheatingRuntime(runtime) if extras.cheat else runtime
+        return Images(CheatingRuntime(runtime) if extras.cheat else runtime, None, MemoryImageBook())
+    docker = DockerRuntime(key.address.hex()[:16], docker_options(config), GpuSensors())
+    runtime = CheatingRuntime(docker) if extras.cheat else docker
+    return Images(runtime, docker.shelf, FileImageBook(config.data_dir))
 
 
 async def find_chain(config: NodeConfig) -> NodeConfig:

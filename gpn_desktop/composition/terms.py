@@ -14,6 +14,7 @@ from gpn_desktop.composition.asking import lasting
 from gpn_desktop.composition.command_args import TERMS
 from gpn_desktop.composition.sites import eth_amount, option
 from gpn_desktop.core.errors import BadOption
+from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Gwei, Wei
 from gpn_desktop.ports.chain import ContractParams
 from gpn_desktop.services.funds import in_eth
@@ -60,6 +61,17 @@ def read_terms(args: argparse.Namespace) -> ContractParams:
     )
     _check(terms)
     return terms
+
+
+def standard_shares() -> Shares:
+    """How a contract of the standard terms splits a reward."""
+    default = {term.dest: term.default for term in TERMS}
+    return Shares(
+        prover_bps=percent(default["prover_percent"]),
+        inclusion_bps=percent(default["inclusion_percent"]),
+        verifier_bps=percent(default["verifier_percent"]),
+        tip=Gwei(int(default["tip_gwei"])),
+    )
 
 
 def _check(terms: ContractParams) -> None:

@@ -278,6 +278,16 @@ class InputRefused(ProverFault):
     remedy = "The consumer has to correct the input of its request."
 
 
+class NoSample(GpnError):
+    code = "GPN-1524"
+    remedy = "Give an input with --data FILE: the image's manifest has no sample."
+
+
+class ImageNotBuilt(GpnError):
+    code = "GPN-1525"
+    remedy = "See the build's output above. The folder needs a Dockerfile that builds by itself."
+
+
 class GpuAbsent(GpnError):
     code = "GPN-1520"
     remedy = "Install a GPU and its driver (nvidia-smi lists it then), or serve images that need none."

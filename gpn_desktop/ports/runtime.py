@@ -67,6 +67,22 @@ JobLog = Callable[[str], None]
 MAX_LOG = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An image's HTTP answer, as it came."""
+
+    status: int
+    body: bytes
+
+
+class ImageProbe(Protocol):
+    """For those who test an image: whatever HTTP call, to its validating container."""
+
+    async def ask(self, image: ImageRef, method: str, path: str, body: bytes, within: float) -> Answer:
+        """Raises ProverTimeout, ProverFault, ProverLost, ProverOutputTooLarge."""
+        ...
+
+
 class ProverRuntime(Protocol):
     label: str
     """What proofs come from, for people: an image name, or ``builtin:test`` for the test prover."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
 from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.images import Images
 from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
 
 
@@ -14,6 +15,8 @@ class Facade(Protocol):
     """Every call raises subclasses of GpnError only."""
 
     domain: Domain
+    images: Images
+    """What is pulled, what runs, and why one does not."""
 
     def view(self) -> NodeView:
         """The node now; cheap, no I/O."""
@@ -64,6 +67,10 @@ class Facade(Protocol):
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         """A page of the history, newest first."""
+        ...
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        """What the containers wrote while they worked on a request, by role."""
         ...
 
     async def pause(self, paused: bool) -> None:

@@ -25,7 +25,7 @@ from gpn_desktop.ports.chain import (
     SnapshotTaken,
 )
 from gpn_desktop.ports.network import PeerUp, Received
-from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
+from gpn_desktop.ports.runtime import ImageRef, ImageState
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
@@ -33,6 +33,7 @@ from gpn_desktop.services.canaries import Canaries
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
 from gpn_desktop.services.entry import Entry, view_of_row
+from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
 from gpn_desktop.services.jobs import Jobs
 from gpn_desktop.services.outbox import Outbox
@@ -51,7 +52,9 @@ SHOWN_JOBS: Final = 100
 class Node:
     """Implements services.facade.Facade. ``chain`` is None in testing mode."""
 
-    def __init__(self, ctx: Context, authority: Authority, chain: Chain | None) -> None:
+    def __init__(
+        self, ctx: Context, authority: Authority, chain: Chain | None, images: Images | None = None
+    ) -> None:
         self.domain: Domain = ctx.domain
         self.ctx = ctx
         self.authority = authority
@@ -66,7 +69,9 @@ class Node:
         self._consumers: dict[Address, ConsumerView] = {}
         self._consumers_stale = False
         self._loading: asyncio.Task[None] | None = None
-        self._images: dict[Address, ImageRef] = {}
+        self._serving: dict[Address, ImageRef] = {}
+        self.images = images or Images(ctx.runtime, None, MemoryImageBook())
+        self.images.attach(lambda: self._serving.values(), ctx.changed)
         self._places = asyncio.Semaphore(MAX_MESSAGES)
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
@@ -121,7 +126,7 @@ class Node:
             await self._close(close)
         self.book.aclose()
         await self.ctx.tasks.aclose(WORK_SECONDS)
-        parts = [self.ctx.network.aclose, self.ctx.runtime.aclose]
+        parts = [self.images.aclose, self.ctx.network.aclose, self.ctx.runtime.aclose]
         if self._chain is not None:
             parts.append(self._chain.aclose)
         for part in parts:
@@ -141,16 +146,14 @@ class Node:
         image = await self._image_of(consumer)
         if image is None:
             return
-        self._images[consumer] = image
+        self._serving[consumer] = image
         try:
-            await self.ctx.runtime.ensure(image, self._on_pull)
+            await self.images.pull(image)
+            await self.ctx.runtime.ensure(image)
         except errors.GpnError as error:
             self.ctx.alert(f"The image of {consumer.hex()} is not usable: {error}")
         else:
             self.ctx.emit("image_ready", {"consumer": consumer.hex(), "image": str(image)})
-        self.ctx.changed()
-
-    def _on_pull(self, progress: PullProgress) -> None:
         self.ctx.changed()
 
     async def _image_of(self, consumer: Address) -> ImageRef | None:
@@ -418,6 +421,9 @@ class Node:
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         return await self.ctx.store.jobs(offset, limit, search)
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        return await self.ctx.store.logs(request_id)
 
     async def pause(self, paused: bool) -> None:
         self.book.paused = paused

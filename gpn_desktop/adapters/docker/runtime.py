@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gpn_desktop.adapters.docker import image_api
+from gpn_desktop.adapters.docker import http, image_api
 from gpn_desktop.adapters.docker.engine import Engine
 from gpn_desktop.adapters.docker.entry import Entry
 from gpn_desktop.adapters.docker.image_api import Call
@@ -33,7 +33,7 @@ from gpn_desktop.core.errors import (
 from gpn_desktop.core.images import ImageEvent, ImageState
 from gpn_desktop.core.manifest import Limits, Manifest
 from gpn_desktop.ports.images import ImageShelf, Installed
-from gpn_desktop.ports.runtime import ImageRef, ImageStatus, JobLog, Progress, PullProgress, Usage
+from gpn_desktop.ports.runtime import Answer, ImageRef, ImageStatus, JobLog, Progress, PullProgress, Usage
 from gpn_desktop.ports.sensors import Sensors
 
 T = TypeVar("T")
@@ -46,7 +46,8 @@ class DockerRuntime:
 
     Args:
         node_id: marks this node's containers; several nodes may share an engine, each with its own.
-        sensors: know the machine's GPUs; without them an image that needs one is started and may fail.
+        sensors: know the machine's GPUs, and are closed with the runtime; without them an image that needs
+            a GPU is started and may fail.
     """
 
     def __init__(
@@ -151,6 +152,17 @@ class DockerRuntime:
             log,
         )
 
+    async def ask(self, image: ImageRef, method: str, path: str, body: bytes, within: float) -> Answer:
+        """``ports.runtime.ImageProbe``."""
+        return await self._run(
+            image,
+            Role.VALIDATE,
+            lambda: Call(http.encode_request(method, path, body), image_api.SMALL),
+            lambda reply: Answer(reply.status, reply.body),
+            within,
+            None,
+        )
+
     async def usage(self, image: ImageRef) -> Usage | None:
         entry = self._entries.get(image)
         return await entry.usage() if entry is not None else None
@@ -181,6 +193,8 @@ class DockerRuntime:
             while self._tasks:
                 await asyncio.wait(self._tasks)
             await self._sweep()
+        if self._sensors is not None:
+            await self._sensors.aclose()
         await self._engine.aclose()
         self._streams.shutdown(wait=False, cancel_futures=True)
 

@@ -12,11 +12,11 @@ import logging
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from gpn_desktop.adapters.files import replace_file
 from gpn_desktop.adapters.keyring.keys import key_from_hex, key_from_secret
 from gpn_desktop.core import jsontext
 from gpn_desktop.core.errors import KeyMissing, KeyUnusable
@@ -68,7 +68,7 @@ class KeystoreSecrets:
 
         keystore = Account.encrypt(key.secret, passphrase, kdf="scrypt", iterations=self._n)
         try:
-            _replace(self._path, json.dumps(keystore))
+            replace_file(self._path, json.dumps(keystore))
         except OSError as error:
             raise KeyUnusable(
                 f"The key file {self._path} cannot be written: {error.strerror}.",
@@ -162,24 +162,3 @@ def _check_cost(path: Path, keystore: dict[str, Any]) -> None:
         bearable = int(cost["c"]) <= MAX_PBKDF2
     if not bearable or not 32 <= int(cost["dklen"]) <= 64:
         raise KeyUnusable(f"The keystore {path} asks for more work than any honest one.")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file, flush to the disk, and put it in its place in one step."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if sys.platform != "win32":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -7,15 +7,11 @@ the old or the new one. What can't be read is an error, never an empty list: it 
 from __future__ import annotations
 
 import json
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
+from gpn_desktop.adapters.files import locked, replace_file
 from gpn_desktop.core import jsontext
 from gpn_desktop.core.errors import StoreCorrupt, StoreFull
 from gpn_desktop.core.types import hex0x, parse_address, parse_hash
@@ -24,18 +20,6 @@ from gpn_desktop.ports.deployment import Deployment
 
 MAX_FILE: Final = 16 * 1024 * 1024
 REMEDY: Final = "Correct the file or move it away, and name the contract with --contract-address."
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 class FileDeploymentBook:
@@ -68,24 +52,14 @@ class FileDeploymentBook:
     def add(self, deployment: Deployment) -> None:
         path = self.path(deployment.chain_id)
         try:
-            with self._locked():
+            with locked(self._folder):
                 known = self.deployments(deployment.chain_id)
                 if any(entry.contract == deployment.contract for entry in known):
                     return
                 listed = [_write(entry) for entry in (*known, deployment)]
-                _replace(path, json.dumps({"deployments": listed}, indent=2) + "\n")
+                replace_file(path, json.dumps({"deployments": listed}, indent=2) + "\n")
         except OSError as error:
             raise StoreFull(f"{path} can't be written: {error.strerror}.") from error
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            _lock(handle)  # released when it is closed, however this process ends
-            yield
-        finally:
-            os.close(handle)
 
 
 def _write(entry: Deployment) -> dict[str, Any]:
@@ -114,23 +88,3 @@ def _read(entry: dict[str, Any]) -> Deployment:
         source_hash=str(entry["sourceHash"]),
         compiler=str(entry["compiler"]),
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file, flush to the disk, and put it in its place in one step."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if sys.platform != "win32":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
