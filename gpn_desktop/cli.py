@@ -90,9 +90,15 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crash", action="store_true", help="kill the first prover in mid-proof")
     parser.add_argument("--batch", action="store_true", help="settle all requests in one transaction")
     parser.add_argument("--absent", type=int, default=0, metavar="K", help="K nodes leave first")
+    parser.add_argument("--consumers", type=_names, default=(), metavar="PROVER,PROVER",
+                        help="a consumer for each of these images (default: one, groth16)")  # fmt: skip
     parser.add_argument("--builtin", action="store_true", help="the test prover, even where Docker is")
     parser.add_argument("--json", action="store_true", help="a JSON report as the last line")
     parser.add_argument("--keep", action="store_true", help="keep the nodes' folders and say where they are")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _request(parser: argparse.ArgumentParser) -> None:

@@ -33,8 +33,9 @@ def demo(args: argparse.Namespace) -> int:
 
     logs.configure("warning")
     wanted = DemoArgs(
-        args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep, args.batch, args.absent
-    )
+        args.nodes, args.requests, args.cheat, args.crash, args.builtin, args.keep, args.batch, args.absent,
+        args.consumers,
+    )  # fmt: skip
     wanted.check()
     if not args.headless:
         from gpn_desktop.ui.app import has_display, run_gui

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from gpn_desktop.adapters.docker import docker_available
 from gpn_desktop.adapters.grpc.client import ProvingClient
 from gpn_desktop.adapters.sqlite import MemoryStore
 from gpn_desktop.adapters.system.processes import ProcessLauncher
-from gpn_desktop.composition.demo_args import DemoArgs
+from gpn_desktop.composition.demo_args import PROVERS, DemoArgs
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import EngineFault, GpnError
 from gpn_desktop.core.types import Address, Hash32
@@ -39,25 +40,33 @@ NODE_MODULES = ROOT / "contracts" / "node_modules"
 BUILD_SECONDS = 900.0
 PROVE_SECONDS = 1.2  # long enough to kill a prover in the middle
 SAMPLE = b'{"note": "a payload of the demo"}'
+DEFAULT_PROVER = "groth16"
+BUILTIN = DemoImage("builtin/test", keccak(b"builtin:test"), "builtin:test", "builtin", SAMPLE, PROVE_SECONDS)
 
 
 def say(text: str) -> None:
     print(text, flush=True)
 
 
-async def choose_image(builtin: bool, say: Say = say) -> DemoImage:
-    """The Groth16 image where an engine is; a failed build is an error, never a silent fall-back."""
-    if builtin or not await asyncio.to_thread(docker_available):
-        if not builtin:
-            say("No Docker engine answers here, so the built-in TEST prover is used: it proves nothing.")
-        digest = keccak(b"builtin:test")
-        return DemoImage("builtin/test", digest, "builtin:test", "builtin", SAMPLE, PROVE_SECONDS)
-    say("Building the Groth16 prover's image (the first time takes a minute)")
-    folder = ROOT / "resources" / "provers"
-    out = await _run_build(folder / "build.py", "groth16")
+async def choose_images(args: DemoArgs, say: Say = say) -> list[DemoImage]:
+    """Each consumer's; a failed build is an error, never a silent fall-back."""
+    names = args.consumers or (DEFAULT_PROVER,)
+    if args.builtin:
+        return [BUILTIN] * len(names)
+    if await asyncio.to_thread(docker_available):
+        built = {name: await _build(name, say) for name in dict.fromkeys(names)}
+        return [built[name] for name in names]
+    instead = f" instead of {' and '.join(names)}" if args.consumers else ""
+    say(f"No Docker engine answers here, so the built-in TEST prover is used{instead}: it proves nothing.")
+    return [BUILTIN] * len(names)
+
+
+async def _build(name: str, say: Say) -> DemoImage:
+    say(f"Building the {name} prover's image (the first time takes a minute)")
+    out = await _run_build(PROVERS / "build.py", name)
     built = json.loads(out.splitlines()[-1])
     digest = Hash32(bytes.fromhex(built["digest"].removeprefix("sha256:")))
-    sample = await asyncio.to_thread((folder / "groth16" / "sample.json").read_bytes)
+    sample = await asyncio.to_thread((PROVERS / name / "sample.json").read_bytes)
     return DemoImage(built["name"], digest, f"{built['name']}@{built['digest']}", "docker", sample)
 
 
@@ -118,34 +127,36 @@ class Live:
 async def play(args: DemoArgs, launcher: Launcher, live: Live | None = None) -> Report:
     """The whole demo; with ``live`` the network lives on until this is cancelled."""
     args.check()
-    image = await choose_image(args.builtin, live.say if live is not None else say)
-    report, _ = await _play(args, launcher, image, live)
+    images = await choose_images(args, live.say if live is not None else say)
+    report, _ = await _play(args, launcher, images, live)
     return report
 
 
 async def measure(args: DemoArgs, prove_seconds: float) -> list[Outcome]:
     """The same for the benchmarks: each counted request's times. DemoFailed when the demo had errors."""
     args.check()
-    image = replace(await choose_image(builtin=True), delay=prove_seconds)
-    report, outcomes = await _play(args, process_launcher(), image)
+    images = [replace(BUILTIN, delay=prove_seconds)]
+    report, outcomes = await _play(args, process_launcher(), images)
     if report.errors:
         raise DemoFailed(report.errors[0])
     return outcomes
 
 
-def make_stage(args: DemoArgs, launcher: Launcher, image: DemoImage, folder: Path, say: Say = say) -> Stage:
+def make_stage(
+    args: DemoArgs, launcher: Launcher, images: Sequence[DemoImage], folder: Path, say: Say = say
+) -> Stage:
     """A stage on which nothing stands yet."""
     options = DemoOptions(args.nodes, args.requests, args.cheat, args.crash, folder, args.batch, args.absent)
     localnet = AnvilLocalnet(ARTIFACT, NODE_MODULES, block_time=1)
-    return Stage(options, image, localnet, Crew(launcher), _chain, _gateway, say)
+    return Stage(options, images, localnet, Crew(launcher), _chain, _gateway, say)
 
 
 async def _play(
-    args: DemoArgs, launcher: Launcher, image: DemoImage, live: Live | None = None
+    args: DemoArgs, launcher: Launcher, images: Sequence[DemoImage], live: Live | None = None
 ) -> tuple[Report, list[Outcome]]:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="gpn-demo-"))
-    stage = make_stage(args, launcher, image, folder, live.say if live is not None else say)
-    report = Report(args.nodes, args.requests, prover=image.label)
+    stage = make_stage(args, launcher, images, folder, live.say if live is not None else say)
+    report = Report(args.nodes, args.requests, prover=", ".join(i.label for i in images))
     plot = Play(stage, report)
     try:
         await stage.build()

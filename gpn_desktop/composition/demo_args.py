@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from gpn_desktop.core.errors import ConfigError
 
-MAX_BATCH = 60  # a settlement has at most 64 entries
+PROVERS: Final = Path(__file__).parents[2] / "resources" / "provers"
+MAX_BATCH: Final = 60  # a settlement has at most 64 entries
+MAX_CONSUMERS: Final = 4  # every node runs the images of all of them
+
+
+def reference_images() -> list[str]:
+    """The images that this repository builds, by name."""
+    return sorted(file.parent.name for file in PROVERS.glob("*/Dockerfile"))
 
 
 @dataclass(frozen=True, slots=True)
 class DemoArgs:
+    """``consumers``: each one's prover, by its image's name; none means one consumer, and what suits here."""
+
     nodes: int = 5
     requests: int = 5
     cheat: int = 0
@@ -19,6 +30,7 @@ class DemoArgs:
     keep: bool = False
     batch: bool = False
     absent: int = 0
+    consumers: tuple[str, ...] = ()
 
     def check(self) -> None:
         """ConfigError for what can't be played."""
@@ -37,3 +49,17 @@ class DemoArgs:
             raise ConfigError(f"--batch takes at most {MAX_BATCH} requests, and no --cheat or --crash.")
         if self.crash and self.nodes < 4:
             raise ConfigError("--crash needs 4 nodes: with fewer, a killed one blocks the quorum.")
+        self._check_consumers()
+
+    def _check_consumers(self) -> None:
+        known = reference_images()
+        for name in self.consumers:
+            if name not in known:
+                raise ConfigError(f"--consumers has {name!r}; possible are {', '.join(known)}.")
+        count = len(self.consumers)
+        if count > MAX_CONSUMERS:
+            raise ConfigError(f"--consumers has {count}; at most {MAX_CONSUMERS} are possible.")
+        if count > self.requests:
+            raise ConfigError(f"--requests is {self.requests}; each of {count} consumers needs one.")
+        if count > 1 and self.batch:
+            raise ConfigError("--batch goes with one consumer: a settlement is one committee's.")

@@ -23,9 +23,9 @@ VERIFIED = (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
 async def measure() -> list[Row]:
     """Always the same number under way; what is sustained is how fast the verdicts come."""
     args = demo.DemoArgs(5, 1, cheat=0, crash=False, builtin=True, keep=False)
-    image = replace(await demo.choose_image(builtin=True), delay=0.0)
+    image = replace(demo.BUILTIN, delay=0.0)
     with tempfile.TemporaryDirectory(prefix="gpn-bench-") as folder:
-        stage = demo.make_stage(args, demo.process_launcher(), image, Path(folder))
+        stage = demo.make_stage(args, demo.process_launcher(), [image], Path(folder))
         try:
             await stage.build()
             await _request(stage, "warm-up", asyncio.Semaphore())
@@ -47,7 +47,7 @@ async def _request(stage: Stage, ref: str, places: asyncio.Semaphore) -> float:
     """Seconds from sending to the verdict."""
     assert stage.gateway is not None
     async with places:
-        order = await stage.order(ref, REWARD, 60)
+        order = await stage.consumers[0].order(ref, REWARD, 60)
         began = time.perf_counter()
         await stage.gateway.submit(order.signed.message, order.signed.signature, order.payload)
         async for view in stage.gateway.watch(order.id):

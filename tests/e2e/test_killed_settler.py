@@ -46,8 +46,7 @@ async def network(folder: Path, when: str = "") -> AsyncIterator[tuple[Stage, Op
     launcher = DeadlyLauncher()
     if when:
         launcher.victims["node-4"] = when
-    image = await demo.choose_image(builtin=True)
-    stage = demo.make_stage(ARGS, launcher, image, folder)
+    stage = demo.make_stage(ARGS, launcher, [demo.BUILTIN], folder)
     try:
         await stage.build()
         yield stage, stage.operators[-1]
@@ -57,14 +56,14 @@ async def network(folder: Path, when: str = "") -> AsyncIterator[tuple[Stage, Op
 
 async def proved_by(stage: Stage, prover: Address, ref: str) -> Order:
     """A request whose first prover is the one wanted, sent to the gateway."""
-    assert stage.consumer is not None
+    (consumer,) = stage.consumers
     assert stage.gateway is not None
     for number in range(200):
-        order = await stage.order(f"{ref}-{number}", REWARD, 30)
+        order = await consumer.order(f"{ref}-{number}", REWARD, 30)
         if await stage.first_prover(order) == prover:
             await stage.gateway.submit(order.signed.message, order.signed.signature, order.payload)
             return order
-        await stage.consumer.discard(order)
+        await consumer.discard(order)
     raise AssertionError("no request has the wanted first prover")
 
 

@@ -29,7 +29,7 @@ async def until(gateway: Gateway, request_id: Hash32, *phases: Phase) -> JobView
 
 
 async def send(stage: Stage, ref: str) -> Order:
-    order = await stage.order(ref, 2_100_000, 60)
+    order = await stage.consumers[0].order(ref, 2_100_000, 60)
     assert stage.gateway is not None
     await stage.gateway.submit(order.signed.message, order.signed.signature, order.payload)
     return order
@@ -49,8 +49,8 @@ async def known(client: ProvingClient, request_id: Hash32) -> JobView:
 
 @pytest.mark.timeout(240)
 async def test_a_sixth_node_syncs_and_votes(tmp_path: Path) -> None:
-    image = replace(await demo.choose_image(builtin=True), delay=SLOW)
-    stage = demo.make_stage(ARGS, demo.process_launcher(), image, tmp_path)
+    image = replace(demo.BUILTIN, delay=SLOW)
+    stage = demo.make_stage(ARGS, demo.process_launcher(), [image], tmp_path)
     try:
         await stage.build()
         done = (Phase.VERIFIED, Phase.SETTLED)

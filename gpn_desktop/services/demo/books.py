@@ -35,14 +35,19 @@ class Books:
         """How many requests each settlement has, in the chain's order."""
         return [len(s.records) for s in sorted(self.settled.values(), key=lambda s: s.block.number)]
 
-    async def expected(self, chain: Chain) -> tuple[Counter[Address], Wei]:
-        """Wei by member, and what is burned of the verifiers' pool, once every settlement is paid."""
+    async def expected(self, chain: Chain, consumer: Address | None = None) -> tuple[Counter[Address], Wei]:
+        """Wei by member, and what is burned of the verifiers' pool, once every settlement is paid.
+
+        Of one consumer's requests, or of all.
+        """
         params = await chain.params()
         shares = Shares(params.prover_bps, params.inclusion_bps, params.verifier_bps, params.tip)
         owed: Counter[Address] = Counter()
         burned = 0
         for key, event in self.settled.items():
             for index, record in enumerate(event.records):
+                if consumer not in (None, record.consumer):
+                    continue
                 snapshot = await chain.snapshot(record.consumer, record.snapshot_id)
                 assert snapshot is not None  # the contract settles for no other
                 counted = record.counted | self._extended.get((key, index), 0)

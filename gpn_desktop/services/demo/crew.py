@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gpn_desktop.core.errors import GpnError
@@ -84,10 +85,14 @@ class Crew:
         except TimeoutError as error:
             raise CrewError(f"A node did not get ready within {within:.0f} s.") from error
 
-    async def all_told(self, name: str, within: float) -> None:
-        """Every running node has said it."""
+    async def all_told(self, name: str, within: float, since: int = 0, **fields: object) -> None:
+        """Every running node has said it, with these fields, from ``since`` on."""
+
+        def said(told: Told, address: Address) -> bool:
+            return told.address == address and told.name == name and fields.items() <= told.fields.items()
+
         for address in list(self.running):
-            await self.until(lambda t, a=address: t.address == a and t.name == name, within)  # type: ignore[misc]
+            await self.until(partial(said, address=address), within, since)
 
     def kill(self, address: Address) -> NodeSpec:
         """SIGKILL; the spec is what is needed to start it again."""

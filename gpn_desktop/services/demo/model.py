@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpn_desktop.core.types import Hash32
+from gpn_desktop.core.types import Address, Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Outcome:
 
     ref: str
     request_id: Hash32
+    consumer: Address
     phase: str = "sent"
     attempt: int = 0
     total_ms: float | None = None
@@ -63,6 +64,27 @@ class Outcome:
 
 
 @dataclass
+class ConsumerReport:
+    """One consumer's part. The times are of its counted requests; the amounts are of all, warm-up included.
+
+    ``spent_wei`` has left its deposit; it is what members were paid and what was burned.
+    """
+
+    name: str
+    prover: str
+    requests: int = 0
+    verified: int = 0
+    settled: int = 0
+    paid: int = 0
+    attempts: int = 0
+    prove_ms_p50: float | None = None
+    verify_ms_p50: float | None = None
+    spent_wei: str = "0"
+    paid_wei: str = "0"
+    burned_wei: str = "0"
+
+
+@dataclass
 class Report:
     """The last line of ``gpn-desktop demo --json``."""
 
@@ -74,7 +96,8 @@ class Report:
     attempts: int = 0
     voted_down: int = 0
     taken_over: int = 0
-    prover: str = ""
+    prover: str = ""  # with several consumers all of theirs
+    consumers: list[ConsumerReport] = field(default_factory=list)
     settlements: list[int] = field(default_factory=list)  # requests in each, in the chain's order
     attested: int = 0  # settlements by one signature per verifier
     paid_wei: str = "0"

@@ -1,4 +1,4 @@
-"""The demo's plot: requests in turn, a fault where one was asked for, the window, the payout, the audit."""
+"""The demo's plot: requests in turn, a fault where one was asked for, the window, the payout."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Final
 
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import GpnError, UnknownRequest
-from gpn_desktop.core.types import WEI_PER_GWEI, Address, Hash32, Wei, short
+from gpn_desktop.core.types import Address, Hash32, hex0x, short
 from gpn_desktop.services.consumer import Order
+from gpn_desktop.services.demo.consumers import DemoConsumer
 from gpn_desktop.services.demo.crew import Told
-from gpn_desktop.services.demo.model import Outcome, Report, percentile
+from gpn_desktop.services.demo.model import Outcome, Report
 from gpn_desktop.services.demo.stage import WINDOW, Operator, Stage
+from gpn_desktop.services.demo.tally import ORDER, REWARD_GWEI, Tally
 from gpn_desktop.services.views import JobView, Phase
 
-REWARD_GWEI: Final = 2_100_000
 TURN_SECONDS: Final = 30
 VERDICT_SECONDS: Final = 180.0
 SETTLE_SECONDS: Final = 90.0
 PAY_SECONDS: Final = 120.0
 MAX_REFS: Final = 500
-ORDER: Final = (Phase.VERIFIED, Phase.SETTLED, Phase.PAID)
 
 
 class DemoFailed(GpnError):
@@ -40,24 +40,29 @@ class Play:
     _victim: Address | None = None
     _chosen: set[Address] | None = None  # who proves first where all is to be one batch
 
+    def __post_init__(self) -> None:
+        self._tally = Tally(self.stage, self.report)
+
     async def run(self) -> None:
         """All acts; what goes wrong ends in ``report.errors``."""
         stage = self.stage
         stage.crew.listeners.append(self._hear)
+        self._tally.open()
         try:
             await self._dismiss()
-            await self._request("warm-up", counted=False)
+            for consumer in stage.consumers:
+                await self._request(consumer, "warm-up", counted=False)
             for number in range(1, stage.options.requests + 1):
                 await self._act(number)
             await self._pay()
-            await self._audit()
+            await self._tally.audit()
         except GpnError as error:
             self.report.errors.append(str(error))
         finally:
             for watch in list(self._watches):
                 watch.cancel()
             await asyncio.gather(*self._watches, return_exceptions=True)
-        self._count()
+        self._tally.count(self.outcomes, self.seen)
 
     async def _dismiss(self) -> None:
         """Who leaves must not be the first prover of a request: everybody would wait for its turn to end."""
@@ -70,15 +75,17 @@ class Play:
             self._chosen = set(present)
 
     async def _act(self, number: int) -> None:
-        options = self.stage.options
+        """The consumers take turns; what is to go wrong happens to the first one's first request."""
+        options, consumers = self.stage.options, self.stage.consumers
+        consumer, ref = consumers[(number - 1) % len(consumers)], f"request-{number}"
         if number == 1 and options.cheat:
-            await self._request("request-1", first=self._cheaters(), why="a cheater proves first")
+            await self._request(consumer, ref, first=self._cheaters(), why="a cheater proves first")
         elif number == 1 and options.crash:
             await self._request(
-                "request-1", first=self._others(), why="the first prover is killed", kill=True
+                consumer, ref, first=self._others(), why="the first prover is killed", kill=True
             )
         else:
-            await self._request(f"request-{number}")
+            await self._request(consumer, ref)
 
     def _cheaters(self) -> set[Address]:
         return {o.address for o in self.stage.operators if o.spec.cheat}
@@ -90,25 +97,27 @@ class Play:
 
     async def _request(
         self,
+        consumer: DemoConsumer,
         ref: str,
         counted: bool = True,
         first: set[Address] | None = None,
         why: str = "",
         kill: bool = False,
     ) -> None:
-        order = await self._choose(ref, first or self._chosen)
+        order = await self._choose(consumer, ref, first or self._chosen)
         if first is not None:
             prover = await self.stage.first_prover(order)
             self.stage.say(f"{ref}: ref {order.signed.message.details.ref!r} chosen so that {why}: "
                            f"{self._name(prover)}")  # fmt: skip
             self._victim = prover if kill else None
-        outcome = Outcome(ref, order.id)
+        outcome = Outcome(ref, order.id, consumer.address)
         if counted:
             self.outcomes.append(outcome)
         gateway = self.stage.gateway
         assert gateway is not None
         request = order.signed.message
         mark = len(self.stage.crew.told)
+        self._tally.sent[order.id] = consumer.address
         await gateway.submit(request, order.signed.signature, order.payload)
         watch = asyncio.create_task(self._watch(order))
         self._watches.add(watch)
@@ -123,15 +132,14 @@ class Play:
                 restart.cancel()
         await self._judge(order, outcome, view)
 
-    async def _choose(self, ref: str, first: set[Address] | None) -> Order:
+    async def _choose(self, consumer: DemoConsumer, ref: str, first: set[Address] | None) -> Order:
         """An order whose first prover is one of ``first``; a few tries find one."""
         for number in range(MAX_REFS):
             name = ref if first is None else f"{ref}-{number}"
-            order = await self.stage.order(name, REWARD_GWEI, TURN_SECONDS)
+            order = await consumer.order(name, REWARD_GWEI, TURN_SECONDS)
             if first is None or await self.stage.first_prover(order) in first:
                 return order
-            assert self.stage.consumer is not None
-            await self.stage.consumer.discard(order)
+            await consumer.discard(order)
         raise DemoFailed(f"None of {MAX_REFS} request ids put the wanted prover first.")
 
     async def _watch(self, order: Order) -> None:
@@ -189,7 +197,7 @@ class Play:
         gateway = self.stage.gateway
         assert gateway is not None
         assert view.prover is not None
-        proof = await gateway.proof(order.signed.message.details.ref)
+        proof = await gateway.proof(hex0x(order.id))  # a ref may be another consumer's as well
         members = order.snapshot.verifiers(view.prover)
         signers = {voter for voter, _ in proof.votes}
         enough = len(signers & members) >= order.signed.message.quorum
@@ -203,7 +211,8 @@ class Play:
         who = self._name(view.prover)
         again = f", attempt {view.attempt + 1}" if view.attempt else ""
         spent = "" if outcome.overhead_ms is None else f", {outcome.overhead_ms:.0f} ms on top of the proof"
-        self.stage.say(f"{outcome.ref}: proved by {who}{again}, {view.valid_votes} valid votes{spent}")
+        whose = f" of {self.stage.names[outcome.consumer]}" if len(self.stage.consumers) > 1 else ""
+        self.stage.say(f"{outcome.ref}{whose}: proved by {who}{again}, {view.valid_votes} valid votes{spent}")
 
     def _work(self, order: Order, view: JobView) -> float | None:
         """The winner's proof and the vote that made the quorum, as the nodes that did them measured."""
@@ -268,59 +277,3 @@ class Play:
                     PAY_SECONDS,
                     mark,
                 )
-
-    async def _audit(self) -> None:
-        """The chain's books: nothing may come from nowhere or get lost, to the wei."""
-        stage = self.stage
-        assert stage.chain is not None
-        payouts = [o.spec.payout for o in stage.operators]
-        accounts = [stage.contract, stage.consumer_key.address, *payouts]
-        audit = await stage.localnet.audit(stage.first_block, accounts)
-        if audit.difference:
-            self.report.errors.append(f"The books are off by {audit.difference} wei.")
-        owed, burned = await stage.books.expected(stage.chain)
-        for operator in stage.operators:
-            paid = Wei(audit.changes[operator.spec.payout])
-            stage.say(f"  {operator.spec.name} was paid {format_gwei(paid)}")
-            if paid != owed[operator.address]:
-                self.report.errors.append(
-                    f"{operator.spec.name} was paid {paid} wei, and not {owed[operator.address]}."
-                )
-        total = sum(audit.changes[p] for p in payouts)
-        rewards = len(self.seen) * REWARD_GWEI * WEI_PER_GWEI
-        stage.say(f"  {format_gwei(Wei(total))} of {format_gwei(Wei(rewards))} paid out, "
-                  f"{format_gwei(burned)} burned; gas {audit.gas} wei; "
-                  f"books differ by {audit.difference} wei")  # fmt: skip
-        if total + burned != rewards:
-            self.report.errors.append(f"{total} wei paid and {burned} burned do not make {rewards}.")
-        if await stage.chain.burned() * WEI_PER_GWEI != burned:
-            self.report.errors.append(f"The contract has not burned {burned} wei.")
-        self._tell_settlements(total, burned)
-
-    def _tell_settlements(self, total: int, burned: Wei) -> None:
-        report = self.report
-        report.settlements = self.stage.books.sizes()
-        report.attested = sum(
-            t.name == "settle_sent" and bool(t.fields.get("attested")) for t in self.stage.crew.told
-        )
-        self.stage.say(f"  {sum(report.settlements)} requests in {len(report.settlements)} settlements, "
-                       f"the largest with {max(report.settlements)}")  # fmt: skip
-        report.paid_wei, report.burned_wei = str(total), str(burned)
-
-    def _count(self) -> None:
-        report = self.report
-        for outcome in self.outcomes:
-            view = self.seen.get(outcome.request_id)
-            phase = view.phase if view is not None else Phase.WAITING
-            report.verified += phase in ORDER and outcome.proof_ok
-            report.settled += phase in ORDER[1:]
-            report.paid += phase is Phase.PAID and not report.errors
-            report.attempts += outcome.attempt + 1
-            report.taken_over += outcome.attempt > 0
-        overheads = [o.overhead_ms for o in self.outcomes if o.overhead_ms is not None]
-        report.overhead_ms = {"p50": percentile(overheads, 0.5), "p95": percentile(overheads, 0.95)}
-
-
-def format_gwei(amount: Wei) -> str:
-    """Exact to the gwei, as ETH."""
-    return f"{amount // 10**18}.{amount % 10**18 // WEI_PER_GWEI:09d} ETH"

@@ -1,23 +1,23 @@
-"""Setting the demo's stage: chain, contract, consumer, operators that stake and commit, one committee."""
+"""Setting the demo's stage: chain, contract, consumers, operators that stake and commit, committees."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from gpn_desktop.core.eip712 import address_of_secret
 from gpn_desktop.core.selection import ranking, selection_seed
-from gpn_desktop.core.types import ZERO_ADDRESS, Address, Gwei, Wei, short
-from gpn_desktop.ports.calls import RegisterConsumer, TakeSnapshot
+from gpn_desktop.core.types import ZERO_ADDRESS, Address, Wei, short
 from gpn_desktop.ports.chain import Chain
 from gpn_desktop.ports.localnet import LocalChain, Localnet
 from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.consumer import ConsumerSide, Gateway, Order
 from gpn_desktop.services.demo.books import Books
+from gpn_desktop.services.demo.consumers import DEPOSIT, DemoConsumer
 from gpn_desktop.services.demo.crew import Crew
 from gpn_desktop.services.demo.model import DemoImage, DemoOptions
 
@@ -25,7 +25,6 @@ WINDOW: Final = 24 * 3600
 ETHER: Final = 10**18
 STAKE: Final = Wei(ETHER)
 POCKET: Final = Wei(3 * ETHER)  # an operator's: stake, and gas for a long demo
-DEPOSIT: Final = Wei(ETHER)
 COMMIT_SECONDS: Final = 60.0
 BATCH_SECONDS: Final = 1200  # longer than any demo
 IMAGE_SECONDS: Final = 300.0
@@ -54,23 +53,25 @@ class Operator:
 
 @dataclass
 class Stage:
-    """Everything that stands once the demo has begun. Closed by ``aclose``, in whatever state."""
+    """Everything that stands once the demo has begun. Closed by ``aclose``, in whatever state.
+
+    Each of ``images``, all of one runtime, gets a consumer; ``chain`` is the first one's, for whoever reads.
+    """
 
     options: DemoOptions
-    image: DemoImage
+    images: Sequence[DemoImage]
     localnet: Localnet
     crew: Crew
     chain_of: ChainOf
     gateway_to: GatewayTo
     say: Say
-    consumer_key: NodeKey = field(default_factory=new_key)
+    consumers: list[DemoConsumer] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     names: dict[Address, str] = field(default_factory=dict)
     local: LocalChain | None = None
     contract: Address = ZERO_ADDRESS
     first_block: int = 0
     chain: Chain | None = None
-    consumer: ConsumerSide | None = None
     gateway: Gateway | None = None
     books: Books = field(default_factory=Books)
     _events: asyncio.Task[None] | None = None
@@ -88,15 +89,24 @@ class Stage:
         self.local = await self.localnet.start()
         deployer = self.local.funded[0]
         self.contract = await self.localnet.deploy(deployer, WINDOW)
-        self.chain = self.chain_of(self.local, self.contract, self.consumer_key)
-        await self.chain.start(0)
-        self._events = asyncio.create_task(self._listen(self.chain))
-        self.first_block = (await self.chain.head()).number
-        await self.localnet.fund(self.consumer_key.address, Wei(DEPOSIT + ETHER))
-        call = RegisterConsumer(self.image.name, self.image.digest, DEPOSIT)
-        await self.chain.submit("register consumer", call)
-        self.consumer = ConsumerSide(self.chain, self.consumer_key, confirmations=0)
-        self.names[self.consumer_key.address] = "consumer"
+        for image in self.images:
+            await self._add_consumer(self.local, image)
+
+    async def _add_consumer(self, local: LocalChain, image: DemoImage) -> None:
+        key = new_key()
+        chain = self.chain_of(local, self.contract, key)
+        name = "consumer" if len(self.images) == 1 else f"consumer-{len(self.consumers) + 1}"
+        consumer = DemoConsumer(name, image, key, chain, ConsumerSide(chain, key, confirmations=0))
+        self.consumers.append(consumer)
+        self.names[consumer.address] = name
+        await chain.start(0)
+        if self.chain is None:
+            self.chain = chain
+            self._events = asyncio.create_task(self._listen(chain))
+            self.first_block = (await chain.head()).number
+        await self.localnet.fund(consumer.address, Wei(DEPOSIT + ETHER))
+        await consumer.register()
+        self.say(f"  {name} {short(consumer.address)} wants proofs of {image.label}")
 
     async def _listen(self, chain: Chain) -> None:
         async for event in chain.events():
@@ -111,7 +121,8 @@ class Stage:
             await asyncio.gather(*(self.start_operator(spec) for spec in pair))
         self.operators.sort(key=lambda o: o.spec.name)
         await self.crew.all_told("committed", COMMIT_SECONDS)
-        await self.crew.all_told("image_ready", IMAGE_SECONDS)
+        for consumer in self.consumers:
+            await self.crew.all_told("image_ready", IMAGE_SECONDS, consumer=consumer.address.hex())
 
     def make_spec(self, number: int) -> NodeSpec:
         assert self.local is not None
@@ -125,11 +136,11 @@ class Stage:
             data_dir=self.options.folder / name,
             chain=self.local,
             contract=self.contract,
-            consumers=(self.consumer_key.address,),
+            consumers=tuple(c.address for c in self.consumers),
             bootstrap=self.operators[0].listen if self.operators else (),
             stake=STAKE,
-            runtime=self.image.runtime,
-            delay=self.image.delay,
+            runtime=self.images[0].runtime,
+            delay=max(i.delay for i in self.images),
             # The gateway is node 1: it should tell the truth about what the others do.
             cheat=0 < number <= self.options.cheat,
             # All of a batch demo's requests, the warm-up too, wait for each other.
@@ -167,17 +178,12 @@ class Stage:
         return [o for o in self.operators if o.address in self.crew.running]
 
     async def take_snapshot(self) -> None:
-        """A new numbered committee of all that have committed, known to every node."""
-        assert self.chain is not None
+        """Each consumer's new numbered committee of all that have committed, known to every node."""
         since = len(self.crew.told)
-        name = f"snapshot {len(self.operators)}"
-        await self.chain.submit(name, TakeSnapshot(self.consumer_key.address))
-        for operator in self.operators:
-            await self.crew.until(
-                lambda t, o=operator: t.address == o.address and t.name == "snapshot",  # type: ignore[misc]
-                MESH_SECONDS,
-                since,
-            )
+        for consumer in self.consumers:
+            await consumer.take_snapshot(len(self.operators))
+        for consumer in self.consumers:
+            await self.crew.all_told("snapshot", MESH_SECONDS, since, consumer=consumer.address.hex())
         everybody = len(self.operators) - 1
         for operator in self.operators:
             await self.crew.until(
@@ -186,10 +192,6 @@ class Stage:
                 ),
                 MESH_SECONDS,
             )
-
-    async def order(self, ref: str, reward: int, turn_seconds: int) -> Order:
-        assert self.consumer is not None
-        return await self.consumer.order(ref, self.image.sample, Gwei(reward), turn_seconds)
 
     async def first_prover(self, order: Order) -> Address:
         """Who will prove first: anybody can compute it."""
@@ -206,6 +208,6 @@ class Stage:
         await self.crew.aclose()
         if self._events is not None:
             self._events.cancel()
-        if self.chain is not None:
-            await self.chain.aclose()
+        for consumer in self.consumers:
+            await consumer.chain.aclose()
         await self.localnet.aclose()
