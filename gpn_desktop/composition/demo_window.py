@@ -19,7 +19,7 @@ from gpn_desktop.services.facade import Facade
 from gpn_desktop.services.node import Node
 
 
-@dataclass
+@dataclass(eq=False)
 class WindowNode:
     """The first operator's node, in the window's own process; see ``ports.processes.NodeProcess``."""
 

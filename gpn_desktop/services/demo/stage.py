@@ -106,7 +106,8 @@ class Stage:
             self.first_block = (await chain.head()).number
         await self.localnet.fund(consumer.address, Wei(DEPOSIT + ETHER))
         await consumer.register()
-        self.say(f"  {name} {short(consumer.address)} wants proofs of {image.label}")
+        if len(self.images) > 1:
+            self.say(f"  {name} {short(consumer.address)} wants proofs of {image.label}")
 
     async def _listen(self, chain: Chain) -> None:
         async for event in chain.events():
