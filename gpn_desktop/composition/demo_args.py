@@ -55,7 +55,7 @@ class DemoArgs:
         known = reference_images()
         for name in self.consumers:
             if name not in known:
-                raise ConfigError(f"--consumers has {name!r}; possible are {', '.join(known)}.")
+                raise ConfigError(f"--consumers has {name!r}; possible are {', '.join(known) or 'none'}.")
         count = len(self.consumers)
         if count > MAX_CONSUMERS:
             raise ConfigError(f"--consumers has {count}; at most {MAX_CONSUMERS} are possible.")
