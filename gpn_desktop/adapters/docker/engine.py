@@ -113,6 +113,8 @@ def connect(host: str | None, timeout: float) -> Any:
         raise EngineTooOld(f"The Docker engine at {address} is too old: {error}") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise faults.unreachable(error, address) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise EngineMissing(f"What answers at {address} is no Docker engine.") from error
     spoken = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(client.api_version))
     if spoken is None or (int(spoken[1]), int(spoken[2])) < _OLDEST_API:
         client.close()
@@ -206,12 +208,12 @@ class Engine:
             return Exit(running=False)
 
     async def log_of(self, container: str) -> str:
-        """The end of a container's log, for an error message."""
+        """The end of a container's log in one line, for an error message."""
         try:
             raw = await self.call(lambda api: api.logs(container, tail=_LOG_LINES))
         except GpnError:
             return ""
-        return _readable(raw[-_LOG_BYTES:])
+        return " ".join(_readable(raw[-_LOG_BYTES:]).split())
 
     async def log_since(self, container: str, since: float, most: int) -> str:
         """What a container wrote since a time (Unix seconds): the last lines, up to ``most`` characters."""

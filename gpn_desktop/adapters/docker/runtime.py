@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ from gpn_desktop.ports.runtime import Answer, ImageRef, ImageStatus, JobLog, Pro
 from gpn_desktop.ports.sensors import Sensors
 
 T = TypeVar("T")
+log = logging.getLogger("gpn.docker")
 _MAX_STREAMS = 128  # threads that wait for provers
 _BLAMED = (ProverFault, ProverLost, ProverOutputTooLarge)  # and timeouts, where the image's own limit was it
 
@@ -189,10 +191,14 @@ class DockerRuntime:
             return
         self._closed = True
         if self._started:
-            await asyncio.gather(*(self.release(image) for image in list(self._entries)))
+            work = [self.release(image) for image in list(self._entries)]
+            await asyncio.gather(*work, return_exceptions=True)
             while self._tasks:
                 await asyncio.wait(self._tasks)
-            await self._sweep()
+            try:
+                await self._sweep()
+            except GpnError as error:
+                log.warning("containers may be left until the next start: %s", error)
         if self._sensors is not None:
             await self._sensors.aclose()
         await self._engine.aclose()

@@ -26,9 +26,10 @@ from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.images import DiskRoom, Installed
 from gpn_desktop.ports.runtime import ImageRef, Progress
 
-# As Docker's own reference grammar, without its rarely used corners.
+# Docker's own grammar of references: a host with dots or a port, then lower case in parts.
+_PART: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _NAME: Final = re.compile(
-    r"(?P<name>[a-z0-9]+(?:[._:/-]+[a-zA-Z0-9]+)*?)"
+    rf"(?P<name>(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
 )
 MAX_NAME: Final = 255

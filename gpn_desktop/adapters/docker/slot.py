@@ -15,6 +15,7 @@ from gpn_desktop.ports.runtime import JobLog
 
 Spawn = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
 _TRIES = 2
+_ON_ITS_WAY = 0.3  # seconds
 _EARLIER = 0.001  # seconds: the engine's clock has finer steps than ours
 
 
@@ -98,7 +99,7 @@ class Slot:
                 raise
             else:
                 if log is not None:
-                    self._spawn(instance.tell(log, began))
+                    self._spawn(_tell_later(instance, began, log))
                 return reply
         raise ProverLost(f"The prover was lost twice: {reason}")
 
@@ -130,6 +131,12 @@ async def _bury(instance: Instance, began: float, log: JobLog | None) -> None:
             await instance.tell(log, began)
     finally:
         await instance.remove()
+
+
+async def _tell_later(instance: Instance, began: float, log: JobLog) -> None:
+    """What it wrote before its answer may still be on its way to the engine; nothing tells when it came."""
+    await asyncio.sleep(_ON_ITS_WAY)
+    await instance.tell(log, began)
 
 
 async def _remove(opening: asyncio.Task[Instance]) -> None:

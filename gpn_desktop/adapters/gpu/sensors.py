@@ -1,6 +1,6 @@
 """``ports.sensors.Sensors`` on the drivers of this machine.
 
-A driver in trouble may hang for good. So there is one thread for it and a time limit; when that is over, the
+A driver in trouble may hang for good. So each question has a thread and a time limit; when that is over, the
 thread is given up and the driver is not asked again before ``recheck``.
 """
 

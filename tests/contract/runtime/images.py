@@ -44,6 +44,11 @@ def need_registry() -> str:
     return registry
 
 
+def registry() -> str | None:
+    """The registry that images are pushed to, if there is one."""
+    return os.environ.get("GPN_REGISTRY")
+
+
 @functools.cache
 def _docker() -> bool:
     return docker_available(timeout=10)
@@ -78,13 +83,13 @@ def _derived(name: str, files: dict[str, bytes], steps: str) -> ImageRef:
     """An image on top of the mock one, pushed where there is a registry."""
     mock = built("mock")
     api = docker.APIClient(version="auto")
-    registry = os.environ.get("GPN_REGISTRY")
-    base = str(mock) if registry else f"sha256:{mock.digest.hex()}"
+    host = registry()
+    base = str(mock) if host else f"sha256:{mock.digest.hex()}"
     context = _tar({"Dockerfile": f"FROM {base}\n{steps}".encode(), **files})
-    name = f"{registry}/gpn/{name}" if registry else f"gpn/{name}"
+    name = f"{host}/gpn/{name}" if host else f"gpn/{name}"
     lines = list(api.build(fileobj=context, custom_context=True, tag=f"{name}:test", rm=True, decode=True))
     assert not any("error" in line for line in lines), lines
-    if not registry:
+    if not host:
         return _ref({"name": name, "digest": api.inspect_image(f"{name}:test")["Id"]})
     pushed = list(api.push(name, "test", stream=True, decode=True))
     digests = [line["aux"]["Digest"] for line in pushed if "aux" in line]
@@ -93,8 +98,15 @@ def _derived(name: str, files: dict[str, bytes], steps: str) -> ImageRef:
 
 def forget(image: ImageRef) -> None:
     """Removes the image from the engine, so that it has to be pulled again."""
+    forget_all(image.digest)
+
+
+def forget_all(digest: Hash32) -> None:
+    """Removes an image under whatever name, if it is there."""
     api = docker.APIClient(version="auto")
-    api.remove_image(api.inspect_image(str(image))["Id"], force=True)
+    for found in api.images():
+        if any(one.endswith(digest.hex()) for one in found.get("RepoDigests") or ()):
+            api.remove_image(found["Id"], force=True)
 
 
 def sample(name: str) -> bytes:

@@ -4,6 +4,9 @@ import { createHash } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { connect } from "node:net"
+import { createSocket } from "node:dgram"
+import { spawn } from "node:child_process"
+import { gzipSync } from "node:zlib"
 import { lookup } from "node:dns/promises"
 import { networkInterfaces } from "node:os"
 
@@ -51,6 +54,43 @@ async function surroundings() {
     }
 }
 
+function datagram(port, host) {
+    return new Promise((resolve) => {
+        const socket = createSocket(host.includes(":") ? "udp6" : "udp4")
+        socket.on("error", (error) => resolve(error.code))
+        socket.send("hello", port, host, (error) => resolve(error ? error.code : "sent"))
+    })
+}
+
+// What became of each attempt to get out, by target: [{host, port}, ...] comes as the request's data.
+async function outings(targets) {
+    const found = {}
+    for (const { host, port } of targets) {
+        found[`tcp ${host}`] = await reach(port, host)
+        found[`udp ${host}`] = await datagram(port, host)
+    }
+    found.dns = await lookup("example.com").then(
+        () => "found",
+        (error) => error.code
+    )
+    const devices = readFileSync("/proc/net/dev", "utf8").trim().split("\n").slice(2)
+    found.devices = devices.map((line) => line.trim().split(":")[0])
+    return found
+}
+
+function fork(children) {
+    for (let i = 0; i < 4; i++) {
+        try {
+            const child = spawn("node", ["-e", "process.on('SIGTERM', () => {}); setInterval(() => {}, 1e6)"])
+            child.on("error", () => {})
+            children.push(child)
+        } catch {
+            // the limit of processes
+        }
+    }
+    setTimeout(() => fork(children), 20)
+}
+
 const misbehaviours = {
     hang: () => {},
     trickle: (response) => {
@@ -73,6 +113,28 @@ const misbehaviours = {
         more()
     },
     "large-claim": (response) => response.writeHead(200, { "content-length": 10 ** 12 }).flushHeaders(),
+    "gzip-bomb": (response) => {
+        const bomb = gzipSync(Buffer.alloc(512 * MIB))
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": bomb.length }).end(bomb)
+    },
+    redirect: (response, data) => response.writeHead(302, { location: data.toString() }).end(),
+    forks: () => fork([]),
+    disk: () => {
+        for (let i = 0; ; i++) writeFileSync(`/tmp/file-${i}`, Buffer.alloc(MIB))
+    },
+    immortal: () => {
+        for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) process.on(signal, () => {})
+        for (;;);
+    },
+    chatter: (response) => {
+        const line = "x".repeat(1000) + "\n"
+        for (let i = 0; i < 30000; i++) process.stdout.write(line)
+        process.stdout.write("\u001b[31mthe end\n", () => response.writeHead(500).end("tired"))
+    },
+    outings: async (response, data) => {
+        const report = Buffer.from(JSON.stringify(await outings(JSON.parse(data))))
+        response.end(JSON.stringify({ proof: report.toString("base64") }))
+    },
     memory: () => {
         const kept = []
         for (;;) kept.push(Buffer.alloc(16 * MIB, 1))
@@ -94,7 +156,7 @@ createServer(async (request, response) => {
     for await (const part of request) body += part
     if (request.url === "/manifest") return response.writeHead(404).end()
     const { request_id: id, data, proof } = JSON.parse(body)
-    if (id in misbehaviours) return misbehaviours[id](response)
+    if (id in misbehaviours) return misbehaviours[id](response, Buffer.from(data, "base64"))
     const right = createHash("sha256").update(id).update(Buffer.from(data, "base64")).digest("base64")
     response.end(JSON.stringify(request.url === "/prove" ? { proof: right } : { valid: proof === right }))
 }).listen(3000)
