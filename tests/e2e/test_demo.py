@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gpn_desktop.composition.demo_args import reference_images
 from tests.contract.runtime.images import need_docker
 
 REWARD = 2_100_000 * 10**9
@@ -80,16 +81,16 @@ async def test_ten_requests_are_settled_in_one_transaction_and_paid_to_the_wei()
     assert "node-5 was paid 0.000000000 ETH" in text
 
 
-def two_consumers_paid(report: dict[str, Any], each: int) -> None:
+def consumers_paid(report: dict[str, Any], count: int, each: int) -> None:
     """Each had its own requests proved, and spent exactly their rewards and its warm-up's."""
-    assert [c["name"] for c in report["consumers"]] == ["consumer-1", "consumer-2"]
+    assert [c["name"] for c in report["consumers"]] == [f"consumer-{n + 1}" for n in range(count)]
     for consumer in report["consumers"]:
         assert consumer["requests"] == consumer["verified"] == consumer["settled"] == consumer["paid"] == each
         assert int(consumer["spent_wei"]) == (each + 1) * REWARD
         assert int(consumer["paid_wei"]) + int(consumer["burned_wei"]) == (each + 1) * REWARD
     for amount in ("paid_wei", "burned_wei"):
         assert sum(int(c[amount]) for c in report["consumers"]) == int(report[amount])
-    assert report["settlements"] == [1] * 2 * (each + 1)
+    assert report["settlements"] == [1] * count * (each + 1)
 
 
 async def test_two_consumers_take_turns_and_each_pays_for_its_own() -> None:
@@ -97,7 +98,7 @@ async def test_two_consumers_take_turns_and_each_pays_for_its_own() -> None:
     args = ("--builtin", "--nodes", "4", "--requests", "2", "--absent", "1", "--consumers", "groth16,mock")
     report, text = await demo(*args)
     everything_paid(report, 4, 2)
-    two_consumers_paid(report, each=1)
+    consumers_paid(report, 2, each=1)
     assert {c["prover"] for c in report["consumers"]} == {"builtin:test"}
     assert [c["burned_wei"] for c in report["consumers"]] == [str(2 * REWARD * 2 // 15)] * 2
     assert "request-1 of consumer-1" in text
@@ -113,17 +114,17 @@ async def test_one_consumers_cheated_request_is_proved_again_and_the_others_is_n
     assert [c["paid"] for c in report["consumers"]] == [1, 1]
 
 
-async def test_two_proof_systems_prove_in_one_network() -> None:
+async def test_all_reference_provers_prove_in_one_network() -> None:
     need_docker()
-    report, _ = await demo("--nodes", "3", "--requests", "2", "--consumers", "groth16,mock")
-    everything_paid(report, 3, 2)
-    two_consumers_paid(report, each=1)
-    for consumer, name in zip(report["consumers"], ("gpn/groth16@sha256:", "gpn/mock@sha256:"), strict=True):
-        assert name in consumer["prover"]
+    names = reference_images()
+    assert len(names) >= 2
+    report, _ = await demo("--nodes", "3", "--requests", str(len(names)), "--consumers", ",".join(names))
+    everything_paid(report, 3, len(names))
+    consumers_paid(report, len(names), each=1)
+    for consumer, name in zip(report["consumers"], names, strict=True):
+        assert f"gpn/{name}@sha256:" in consumer["prover"]
         assert consumer["prove_ms_p50"] > 0
         assert consumer["verify_ms_p50"] > 0
-    groth16, mock = report["consumers"]
-    assert groth16["prove_ms_p50"] > mock["prove_ms_p50"]
 
 
 @pytest.mark.parametrize(
