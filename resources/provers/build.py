@@ -1,7 +1,7 @@
 """Builds a reference prover image and says how to name it: ``python resources/provers/build.py mock``.
 
-The base is Node's official image where the engine can pull it. Where it cannot (a machine without access, CI)
-the base is put together from the Node that the development environment already has, with its libraries.
+The base is Node's or Python's official image where the engine can pull it. Where it cannot (a machine without
+access, CI) the base is put together from what the development environment already has, with its libraries.
 
 A pinned image needs a digest, which an image gets by being pushed: to ``--registry`` (or GPN_REGISTRY), which
 must be one that the engine trusts, such as one on loopback. Without a registry the engine's own image id is
@@ -22,9 +22,10 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,15 @@ from typing import Any
 import docker  # type: ignore[import-untyped]
 
 HERE = Path(__file__).resolve().parent
-IMAGES = ("mock", "groth16")
-HUB_BASE = ("node", "22-bookworm-slim")
+IMAGES = ("mock", "groth16", "ezkl")
+NODE_HUB, PYTHON_HUB = "node:22-bookworm-slim", "python:3.11-slim-bookworm"
+WHEELS = {"amd64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}  # by the engine's processor
+# What wheels of other languages' libraries are linked to, besides what Python itself needs.
+COMMON_LIBRARIES = ("librt.so.1", "libpthread.so.0", "libdl.so.2", "libm.so.6", "libgcc_s.so.1")
+NO_PART_OF_PYTHON = {
+    *("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data"),
+    *("site-packages", "dist-packages", "__pycache__"),
+}
 # What the packages carry for their own tests, for browsers, or for circuits of other depths.
 UNUSED = re.compile(
     r"(^|/)(test|tests|docs|coverage|\.github)/|\.(md|map|min\.js|esm\.js|umd\.js|d\.ts)$"
@@ -50,7 +58,8 @@ def build(name: str, registry: str | None) -> dict[str, str]:
     api = docker.APIClient(version="auto", timeout=300)
     sources = _sources(name)
     repository = f"{registry}/gpn/{name}" if registry else f"gpn/{name}"
-    base = _base(api)
+    python = (HERE / name / "requirements.lock").exists()
+    base = _base(api, PYTHON_HUB, _python_base) if python else _base(api, NODE_HUB, _node_base)
     key = hashlib.sha256(base.encode())
     for inside, path in sources:
         key.update(inside.encode() + b"\0" + path.read_bytes())
@@ -60,6 +69,8 @@ def build(name: str, registry: str | None) -> dict[str, str]:
         with tempfile.TemporaryDirectory() as scratch:
             if (HERE / name / "package-lock.json").exists():
                 sources += _packages(name, Path(scratch))
+            if python:
+                sources += _wheels(name, Path(scratch), api.version()["Arch"])
             context = _tar(sources, 0o644)
         _follow(
             api.build(
@@ -120,42 +131,98 @@ def _npm() -> list[str]:
     return [npm]
 
 
-def _base(api: Any) -> str:
+def _wheels(name: str, scratch: Path, arch: str) -> list[tuple[str, Path]]:
+    """The locked Python packages for the engine's processor."""
+    if arch not in WHEELS:
+        raise BuildFailed(f"{name} has no packages for the engine's processor, {arch}")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--platform", WHEELS[arch], "--python-version", "3.11"]
+    command += ["--implementation", "cp", "--abi", "abi3", "--target", str(scratch / "packages")]
+    command += ["--disable-pip-version-check", "-r", str(HERE / name / "requirements.lock")]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return [
+        (f"{name}/{path.relative_to(scratch)}", path)
+        for path in sorted(scratch.joinpath("packages").rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def _base(api: Any, hub: str, local: Callable[[Any, bool], str | None]) -> str:
     """The base image's name, pulled or put together if it is not there yet."""
-    hub = ":".join(HUB_BASE)
     if _present(api, hub):
         return hub
-    local = _local_base(api, only_if_present=True)
-    if local is not None:
-        return local
+    found = local(api, True)
+    if found is not None:
+        return found
     try:
-        _follow(api.pull(*HUB_BASE, stream=True, decode=True))
+        _follow(api.pull(*hub.split(":"), stream=True, decode=True))
     except (BuildFailed, docker.errors.DockerException) as error:
-        _say(f"{hub} cannot be pulled ({error}); using this machine's Node")
-        made = _local_base(api)
+        _say(f"{hub} cannot be pulled ({error}); using what this machine has")
+        made = local(api, False)
         if made is None:
-            raise BuildFailed(
-                f"{hub} cannot be pulled, and there is no Linux Node here to replace it"
-            ) from error
+            raise BuildFailed(f"{hub} cannot be pulled, and there is nothing here to replace it") from error
         return made
     return hub
 
 
-def _local_base(api: Any, only_if_present: bool = False) -> str | None:
+def _node_base(api: Any, only_if_present: bool) -> str | None:
     wheel = _wheel()
     if wheel is None or sys.platform != "linux":
         return None
     node = wheel / "bin/node"
     version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    repository, tag = "gpn/node", f"{version}-{platform.machine()}"
+    changes = ["ENV PATH=/usr/bin", "ENV LD_LIBRARY_PATH=/lib"]
+    return _imported(
+        api,
+        only_if_present,
+        "gpn/node",
+        version,
+        lambda: [("usr/bin/node", node), *_libraries(node)],
+        changes,
+    )
+
+
+def _python_base(api: Any, only_if_present: bool) -> str | None:
+    if sys.platform != "linux":
+        return None
+    changes = ["ENV PATH=/usr/bin", "ENV LD_LIBRARY_PATH=/lib", "ENV PYTHONHOME=/usr"]
+    return _imported(api, only_if_present, "gpn/python", platform.python_version(), _python_files, changes)
+
+
+def _python_files() -> list[tuple[str, Path]]:
+    """This interpreter with its standard library, under /usr, and the libraries of both."""
+    python = Path(sys.executable).resolve()
+    library = Path(sysconfig.get_path("stdlib"))
+    inside = f"usr/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    files = [("usr/bin/python3", python)]
+    for path in sorted(library.rglob("*")):
+        parts = path.relative_to(library).parts
+        if path.is_file() and not NO_PART_OF_PYTHON & set(parts) and not parts[0].startswith("config-"):
+            files.append((f"{inside}/{'/'.join(parts)}", path))
+    linked = [python, *(path for _, path in files if path.suffix == ".so")]
+    found = {inside: path for binary in linked for inside, path in _libraries(binary)}
+    libc = found.get("lib/libc.so.6")
+    for name in COMMON_LIBRARIES if libc is not None else ():
+        if (libc.parent / name).exists():
+            found.setdefault(f"lib/{name}", (libc.parent / name).resolve())
+    return [*files, *found.items()]
+
+
+def _imported(
+    api: Any,
+    only_if_present: bool,
+    repository: str,
+    version: str,
+    files: Callable[[], Iterable[tuple[str, Path]]],
+    changes: list[str],
+) -> str | None:
+    tag = f"{version}-{platform.machine()}"
     if _present(api, f"{repository}:{tag}"):
         return f"{repository}:{tag}"
     if only_if_present:
         return None
-    files = [("usr/bin/node", node), *_libraries(node)]
-    changes = ["ENV PATH=/usr/bin", "ENV LD_LIBRARY_PATH=/lib"]
     api.import_image_from_stream(
-        iter(partial(_tar(files, 0o755).read, 1 << 20), b""),
+        iter(partial(_tar(files(), 0o755).read, 1 << 20), b""),
         repository=repository,
         tag=tag,
         changes=changes,
