@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 import docker.errors  # type: ignore[import-untyped]
 
-from gpn_desktop.core import errors
+from gpn_desktop.core import errors, gpus
 from gpn_desktop.core.errors import GpnError
 
 _NO_DRIVER: Final = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
@@ -27,7 +28,8 @@ class NotThere(errors.EngineFault):
 def refused(explanation: str) -> GpnError:
     """An error that the engine answered with."""
     if any(mark in explanation for mark in _NO_DRIVER):
-        return errors.GpuUnavailable("The engine has no GPU to give to a container.")
+        remedy = gpus.runtime_remedy(sys.platform)
+        return errors.GpuUnavailable("The engine has no GPU to give to a container.", remedy=remedy)
     if _FULL in explanation:
         return errors.EngineDiskFull("The Docker engine's disk is full.")
     return errors.EngineFault(f"The Docker engine refused: {explanation}")
