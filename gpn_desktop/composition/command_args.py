@@ -82,6 +82,9 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, default=1, metavar="N", help="requests to a settlement (default 1)"
     )
     _add_json(trial)
+    new = actions.add_parser("new", help="for authors: a folder with a prover image to begin with")
+    new.add_argument("image", metavar="DIR", help="a folder that does not exist yet")
+    _add_json(new)
     check = actions.add_parser("check", help="for authors: does an image keep to the prover image API?")
     check.add_argument("image", metavar="DIR|REF", help=f"a folder with a Dockerfile, or {name}")
     check.add_argument("--data", type=Path, metavar="FILE", help="the input (default: the image's sample)")

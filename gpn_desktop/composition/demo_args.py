@@ -9,13 +9,15 @@ from typing import Final
 from gpn_desktop.core.errors import ConfigError
 
 PROVERS: Final = Path(__file__).parents[2] / "resources" / "provers"
+TEMPLATE: Final = "template"  # for authors to begin with
 MAX_BATCH: Final = 60  # a settlement has at most 64 entries
 MAX_CONSUMERS: Final = 4  # every node runs the images of all of them
 
 
 def reference_images() -> list[str]:
     """The images that this repository builds, by name."""
-    return sorted(file.parent.name for file in PROVERS.glob("*/Dockerfile"))
+    found = (file.parent.name for file in PROVERS.glob("*/Dockerfile"))
+    return sorted(name for name in found if name != TEMPLATE)
 
 
 @dataclass(frozen=True, slots=True)

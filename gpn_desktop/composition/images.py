@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from gpn_desktop.adapters.gpu import GpuSensors
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.images import FileImageBook
 from gpn_desktop.composition.asking import say
+from gpn_desktop.composition.demo_args import PROVERS, TEMPLATE
 from gpn_desktop.composition.parts import docker_options
 from gpn_desktop.composition.sites import option
 from gpn_desktop.composition.terms import standard_shares
@@ -37,6 +39,8 @@ MAX_INPUT = 32 * MIB
 
 async def run_image(args: argparse.Namespace) -> int:
     """The exit code: 0 where all is well, 1 for a no-go or a failed check."""
+    if args.action == "new":
+        return _new(Path(args.image), args.json)
     config = settings.load({}, file=args.config)
     sensors = GpuSensors()
     runtime = DockerRuntime(f"image-{os.getpid()}", docker_options(config), sensors)
@@ -53,6 +57,20 @@ class _Tools:
         self, config: NodeConfig, runtime: DockerRuntime, sensors: GpuSensors, images: Images
     ) -> None:
         self.config, self.runtime, self.sensors, self.images = config, runtime, sensors, images
+
+
+def _new(folder: Path, as_json: bool) -> int:
+    try:
+        shutil.copytree(PROVERS / TEMPLATE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(PROVERS / "common" / "server.py", folder)
+    except FileExistsError:
+        raise BadOption(f"{folder} exists already; name a new folder.") from None
+    except OSError as error:
+        raise BadOption(f"{folder} can't be made: {error.strerror}.") from error
+    files = sorted(path.name for path in folder.iterdir())
+    print(json.dumps({"folder": str(folder), "files": files}) if as_json else "\n".join(files), flush=True)
+    say(f"Now: gpn-desktop image check {folder}")
+    return 0
 
 
 async def _pull(args: argparse.Namespace, tools: _Tools) -> int:
