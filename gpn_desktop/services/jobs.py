@@ -16,7 +16,7 @@ from typing import Final
 
 from gpn_desktop.core import effects as fx
 from gpn_desktop.core import events as ev
-from gpn_desktop.core.errors import ChainUnreachable, GpnError, StoreFull
+from gpn_desktop.core.errors import ChainUnreachable, GpnError, ProverTimeout, StoreFull
 from gpn_desktop.core.job import next_wake, open_job, step
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
@@ -332,6 +332,11 @@ class Jobs:
             entry.error = str(error)
             log.warning("request %s: %s", request_tag(entry.id), error)
             self.feed(entry, ev.ProveFailed(error.code))
+        except asyncio.CancelledError:
+            # Somebody else's proof was accepted, while the container of a late one was still being removed.
+            if self._authority.now() >= effect.until:
+                entry.error = str(ProverTimeout("The proof was not done when the turn ended."))
+            raise
         else:
             entry.present.add(proof_hash)
             self.feed(entry, ev.Proved(proof_hash, size))

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import gas, network, sustained, transfer
+from tests.bench import gas, network, runtime, sustained, transfer
 from tests.bench.rows import Row, as_json, as_table
 
 Suite = Callable[[], Awaitable[list[Row]]]
@@ -15,6 +15,7 @@ SUITES: dict[tuple[str, ...], Suite] = {
     network.NAMES: network.measure,
     sustained.NAMES: sustained.measure,
     transfer.NAMES: transfer.measure,
+    runtime.NAMES: runtime.measure,
     gas.NAMES: gas.measure,
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from gpn_desktop.ports.runtime import ImageRef
 from tests.contract.runtime import images
 
 START_SECONDS = 60.0
+_ADD_BRIDGE, _REMOVE_BRIDGE, _SET_FLAGS = 0x89A0, 0x89A1, 0x8914  # of linux/sockios.h
 
 
 class SecondEngine:
@@ -31,11 +34,13 @@ class SecondEngine:
         self.host = f"unix://{folder}/docker.sock"
         self._folder = folder
         self._root = root
+        self.bridge = f"gpn{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = ["dockerd", "--data-root", str(self._root), "--exec-root", str(self._folder / "exec")]
-        command += ["--pidfile", str(self._folder / "pid"), "-H", self.host, "--bridge=none"]
+        # A bridge of its own: with none at all, an engine removes docker0, which is the first engine's.
+        command += ["--pidfile", str(self._folder / "pid"), "-H", self.host, f"--bridge={self.bridge}"]
         command += ["--iptables=false", "--ip-masq=false", "--containerd-namespace", f"gpn{os.getpid()}"]
         command += ["--insecure-registry", "127.0.0.0/8"]
         with (self._folder / "log").open("ab") as log:
@@ -89,11 +94,27 @@ def second_engine(folder: Path, mebibytes: int) -> Iterator[SecondEngine]:
     root.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "gpn-test", root], check=True)
     engine = SecondEngine(folder, root)
-    try:
-        engine.start()
-        yield engine
-    finally:
-        _clean_up(engine, folder, root)
+    with bridge(engine.bridge):
+        try:
+            engine.start()
+            yield engine
+        finally:
+            _clean_up(engine, folder, root)
+
+
+@contextmanager
+def bridge(name: str) -> Iterator[None]:
+    """A network bridge of this machine, as brctl makes it."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as control:
+        fcntl.ioctl(control, _ADD_BRIDGE, name.encode() + b"\0")
+        try:
+            yield
+        finally:
+            request = struct.pack("16sh14x", name.encode(), 0)
+            fcntl.ioctl(control, _SET_FLAGS, request)  # down: only then it can be removed
+            fcntl.ioctl(control, _REMOVE_BRIDGE, name.encode() + b"\0")
 
 
 def _clean_up(engine: SecondEngine, folder: Path, root: Path) -> None:
