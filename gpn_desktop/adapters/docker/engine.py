@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import re
+import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 import docker  # type: ignore[import-untyped]
@@ -97,6 +100,24 @@ def digest_of(found: dict[str, Any], name: str) -> Hash32:
     return Hash32(bytes.fromhex(digest))
 
 
+def usual_address(environment: Mapping[str, str] = os.environ, home: Path | None = None) -> str:
+    """Where this user's engine listens if DOCKER_HOST does not say it.
+
+    Docker Desktop, and an engine without root, have sockets of their own instead of the system's.
+    """
+    if sys.platform == "win32":
+        return str(docker.constants.DEFAULT_NPIPE)
+    system = docker.constants.DEFAULT_UNIX_SOCKET.replace("http+unix", "unix")
+    own = [(home or Path.home()) / ".docker" / "run" / "docker.sock"]
+    if environment.get("XDG_RUNTIME_DIR"):
+        own.append(Path(environment["XDG_RUNTIME_DIR"]) / "docker.sock")
+    if not Path(system.removeprefix("unix://")).exists():
+        for path in own:
+            if path.is_socket():
+                return f"unix://{path}"
+    return system
+
+
 def connect(host: str | None, timeout: float) -> Any:
     """The SDK's client of an engine that answers; blocks.
 
@@ -104,9 +125,9 @@ def connect(host: str | None, timeout: float) -> Any:
         EngineMissing, EngineDenied, EngineTooOld
     """
     settings = docker.utils.kwargs_from_env()
-    if host is not None:
-        settings["base_url"] = host
-    address = settings.get("base_url") or docker.constants.DEFAULT_UNIX_SOCKET
+    if host is not None or "base_url" not in settings:
+        settings["base_url"] = host or usual_address()
+    address = settings["base_url"]
     try:
         client = docker.APIClient(version="auto", timeout=timeout, max_pool_size=_THREADS * 4, **settings)
     except docker.errors.InvalidVersion as error:

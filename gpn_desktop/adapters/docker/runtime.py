@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -338,7 +339,9 @@ class DockerRuntime:
             )
         if self._sensors is None:
             return options.gpus
-        fitting = gpus.fit(gpus.GpuNeed(manifest.vram, manifest.driver), await self._sensors.gpus(), True)
+        need, there = gpus.GpuNeed(manifest.vram, manifest.driver), await self._sensors.gpus()
+        # Whether the engine can give them is only known when it is asked to: there is no list of that.
+        fitting = gpus.fit(need, there, system=sys.platform)
         allowed = [gpu.uuid for gpu in fitting if options.gpus == ("all",) or gpu.uuid in options.gpus]
         if not allowed:
             raise GpuUnavailable("None of the GPUs that this node may use suits the image.")

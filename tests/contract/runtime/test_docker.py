@@ -11,9 +11,12 @@ import docker  # type: ignore[import-untyped]
 import pytest
 
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, docker_available, local_digest
+from gpn_desktop.adapters.gpu.memory import MemorySensors
 from gpn_desktop.core.errors import (
     EngineMissing,
     GpnError,
+    GpuDriverTooOld,
+    GpuMemoryTooSmall,
     GpuUnavailable,
     ImageTooLarge,
     ImageUnavailable,
@@ -22,7 +25,8 @@ from gpn_desktop.core.errors import (
     ProverOutputTooLarge,
     ProverTimeout,
 )
-from gpn_desktop.core.manifest import Limits
+from gpn_desktop.core.gpus import Gpu
+from gpn_desktop.core.manifest import GIB, Limits
 from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.runtime import ImageRef, ImageState, PullProgress
 from tests.contract.runtime import images
@@ -258,6 +262,108 @@ async def test_a_gpu_where_none_is(node_id: str) -> None:
     finally:
         await runtime.aclose()
     assert images.containers(node_id) == []
+
+
+async def test_an_image_that_needs_another_gpu_than_there_is_says_which(node_id: str) -> None:
+    images.need_docker()
+    small = Gpu(0, "GPU-1", "GTX 1060", 6 * GIB, "470.57")
+    wanted = {
+        GpuMemoryTooSmall: images.with_manifest(gpu=True, vram_mb=8192),
+        GpuDriverTooOld: images.with_manifest(gpu=True, driver="535"),
+    }
+    runtime = DockerRuntime(node_id, DockerOptions(gpus=("all",)), MemorySensors([small]))
+    await runtime.start()
+    try:
+        for error, image in wanted.items():
+            with pytest.raises(error, match=r"470\.57|GTX 1060"):
+                await runtime.ensure(image)
+            status = runtime.status(image)
+            assert status.life.reason is not None
+            assert status.life.reason.code == error.code
+    finally:
+        await runtime.aclose()
+
+
+async def test_a_gpu_that_the_operator_gives_to_nobody_is_told_with_its_setting(node_id: str) -> None:
+    images.need_docker()
+    runtime = DockerRuntime(node_id)
+    await runtime.start()
+    try:
+        with pytest.raises(GpuUnavailable, match="gives none") as refused:
+            await runtime.ensure(images.with_manifest(gpu=True))
+        assert "GPN_GPUS" in refused.value.remedy
+    finally:
+        await runtime.aclose()
+
+
+async def test_limits_come_from_the_manifest_and_stop_at_the_caps(node_id: str) -> None:
+    images.need_docker()
+    image = images.with_manifest(memory_mb=300, cpus=1, pids=64, tmp_mb=2, prove_seconds=7)
+    caps = Limits(memory=GIB, cpus=0.5, pids=48, tmp=8 * MIB)
+    runtime = DockerRuntime(node_id, DockerOptions(caps=caps))
+    await runtime.start()
+    try:
+        await runtime.ensure(image)
+        status = runtime.status(image)
+        api = docker.APIClient(version="auto")
+        hosts = {}
+        for container in images.containers(node_id):
+            found = api.inspect_container(container)
+            hosts[found["Config"]["Labels"]["org.gpn-desktop.role"]] = found["HostConfig"]
+    finally:
+        await runtime.aclose()
+
+    assert status.limits == Limits(300 * MIB, 0.5, 2 * MIB, 48, False, 7.0, 30.0)
+    for role in ("prove", "validate"):
+        host = hosts[role]
+        assert host["Memory"] == host["MemorySwap"] == 300 * MIB
+        assert host["CpuQuota"] / host["CpuPeriod"] == 0.5
+        assert host["PidsLimit"] == 48
+    assert hosts["prove"]["Tmpfs"]["/tmp"].endswith(f"size={2 * MIB}")
+
+
+async def test_an_images_own_limit_ends_a_proof_and_counts_against_it(node_id: str) -> None:
+    runtime = DockerRuntime(node_id, DockerOptions(caps=Limits(prove_seconds=0.5)))
+    images.need_docker()
+    await runtime.start()
+    try:
+        image = images.hostile()
+        await runtime.ensure(image)
+        with pytest.raises(ProverTimeout, match=r"its limit of 0\.5 s"):
+            await runtime.prove(image, "hang", b"", WITHIN)
+        assert runtime.status(image).life.strikes == 1
+        # A turn that ends before the limit does is nobody's fault.
+        with pytest.raises(ProverTimeout, match=r"within 0\.1 s"):
+            await runtime.prove(image, "hang", b"", 0.1)
+        assert runtime.status(image).life.strikes == 1
+    finally:
+        await runtime.aclose()
+
+
+async def test_as_many_proofs_run_at_once_as_there_are_slots_and_the_next_one_waits(node_id: str) -> None:
+    images.need_docker()
+    runtime = DockerRuntime(node_id, DockerOptions(caps=Limits(memory=512 * MIB), slots=2))
+    await runtime.start()
+    try:
+        image = images.hostile()
+        await runtime.ensure(image)
+        assert runtime.status(image).slots == 2
+        stuck = [asyncio.create_task(runtime.prove(image, "hang", b"", WITHIN)) for _ in range(2)]
+        while runtime.status(image).ready < 3:  # the second slot is opened when it is needed
+            await asyncio.wait(stuck, timeout=0.05)
+        third = asyncio.create_task(runtime.prove(image, "next", b"", WITHIN))
+        await asyncio.wait([third], timeout=0.3)
+        assert not third.done()
+        assert runtime.status(image).life.calls == 3
+        assert runtime.state(image) is ImageState.BUSY
+
+        stuck[0].cancel()
+        assert await third
+        stuck[1].cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        assert runtime.status(image).life.calls == 0
+    finally:
+        await runtime.aclose()
 
 
 async def test_a_pull_tells_its_progress(docker_runtime: DockerRuntime) -> None:

@@ -18,7 +18,7 @@ import docker  # type: ignore[import-untyped]
 import pytest
 
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, docker_available, shelf
-from gpn_desktop.adapters.docker.engine import connect
+from gpn_desktop.adapters.docker.engine import connect, usual_address
 from gpn_desktop.core.errors import (
     EngineDenied,
     EngineDiskFull,
@@ -187,3 +187,21 @@ def test_a_user_outside_of_the_group_is_told_how_to_get_in() -> None:
 
     assert said.startswith(EngineDenied.__name__)
     assert "usermod -aG docker" in said
+
+
+def test_an_engine_of_the_users_own_is_found_where_the_system_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system.sock"
+    monkeypatch.setattr(docker.constants, "DEFAULT_UNIX_SOCKET", f"http+unix://{system}")
+    rootless, desktop = tmp_path / "run" / "docker.sock", tmp_path / ".docker" / "run" / "docker.sock"
+
+    def address() -> str:
+        return usual_address({"XDG_RUNTIME_DIR": str(tmp_path / "run")}, tmp_path)
+
+    assert address() == f"unix://{system}"
+    for path in (rootless, desktop, system):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+        assert address() == f"unix://{path}"
