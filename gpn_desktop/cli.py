@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpn_desktop import __version__
-from gpn_desktop.composition.command_args import add_consumer, add_contracts, add_image, add_key, add_site
+from gpn_desktop.composition.command_args import (
+    add_cluster,
+    add_consumer,
+    add_contracts,
+    add_image,
+    add_key,
+    add_site,
+)
 from gpn_desktop.config import add_arguments
 from gpn_desktop.core.errors import GpnError
 
@@ -46,6 +53,10 @@ def _run(args: argparse.Namespace) -> int:
             return commands.consumer(args)
         case "image":
             return commands.image(args)
+        case "cluster":
+            return commands.cluster(args)
+        case "worker":
+            return commands.worker(args)
         case "key":
             return commands.key(args)
         case _:
@@ -65,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     add_contracts(commands.add_parser("contracts", help="deploy the settlement contract, or look at one"))
     add_consumer(commands.add_parser("consumer", help="a consumer's account: register, pay in, leave"))
     add_image(commands.add_parser("image", help="prover images: pull, try, check, remove"))
+    add_cluster(commands.add_parser("cluster", help="prove on several machines: set up, invite"))
+    _worker(commands.add_parser("worker", help="prove on this machine for a node on another one"))
     _key(commands.add_parser("key", help="the node's key in the OS keyring"))
     return parser
 
@@ -79,6 +92,15 @@ def _node(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prove-seconds", type=float, default=0.0, help="how long the test prover takes")
     parser.add_argument("--cheat", action="store_true", help="announce false proofs; local chains only")
+    add_arguments(parser)
+
+
+def _worker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="a TOML file with the settings")
+    parser.add_argument("--join", metavar="CODE", help="of gpn-desktop cluster join-code; - for stdin")
+    parser.add_argument("--name", help="how the node shows this machine (default: its own name)")
+    parser.add_argument("--events", action="store_true", help="a line of JSON on stdout once it is connected")
+    parser.add_argument("--prove-seconds", type=float, default=0.0, help="how long the test prover takes")
     add_arguments(parser)
 
 

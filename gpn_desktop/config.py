@@ -99,6 +99,7 @@ class NodeConfig:
     pids: int = 1024
     gpus: tuple[str, ...] = ()
     prove_seconds: int = 3600
+    cluster_listen: tuple[str, int] | None = None
     keep_days: int = 7
     canaries: bool = False
     report_faults: bool = True
@@ -130,6 +131,11 @@ class NodeConfig:
     def consumers_path(self) -> Path:
         """What consumers of this machine signed and sent."""
         return self.data_dir / "consumers"
+
+    @property
+    def cluster_path(self) -> Path:
+        """The cluster's authority and invitations, or a worker's papers."""
+        return self.data_dir / "cluster"
 
     def check_ready(self) -> None:
         """Whether a node can be run with this; ConfigError names what is missing."""
@@ -344,6 +350,13 @@ _TABLE: Final = (
         "prove_seconds",
         values.integer(1, 86_400),
         "longest time of one proof",
+    ),
+    Setting(
+        "cluster.listen",
+        "GPN_CLUSTER_LISTEN",
+        "cluster_listen",
+        values.host_port,
+        "HOST:PORT for this operator's other machines; the port above it is for joining",
     ),
     Setting(
         "limits.keep_days",

@@ -141,6 +141,14 @@ def host(value: Any) -> str:
         raise ValueError("an IP address of this machine is expected") from error
 
 
+def host_port(value: Any) -> tuple[str, int]:
+    """HOST:PORT, with a port that leaves room for the next one."""
+    name, found, port = text(value).rpartition(":")
+    if not found or not port.isascii() or not port.isdecimal() or not 1 <= int(port) < 65_535:
+        raise ValueError("HOST:PORT is expected")
+    return host(name), int(port)
+
+
 def protocol(value: Any) -> str:
     found = text(value)
     if not _PROTOCOL.fullmatch(found):

@@ -92,6 +92,13 @@ def add_image(parser: argparse.ArgumentParser) -> None:
     _add_json(check)
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    actions.add_parser("init", help="make the certificates of this operator's machines")
+    code = actions.add_parser("join-code", help="a code that lets one worker join")
+    code.add_argument("--address", metavar="HOST", help="how the worker reaches this machine")
+
+
 def add_contracts(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="action", required=True)
     deploy = actions.add_parser("deploy", help="put a new contract on a chain")

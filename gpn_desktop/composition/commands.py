@@ -78,6 +78,19 @@ def image(args: argparse.Namespace) -> int:
     return asyncio.run(run_image(args))
 
 
+def cluster(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.cluster import run_cluster
+
+    logs.configure("warning")
+    return run_cluster(args)
+
+
+def worker(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.cluster import run_worker
+
+    return asyncio.run(run_worker(args))
+
+
 def key(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.keys import run_key
 

@@ -21,7 +21,7 @@ from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.images import FileImageBook
 from gpn_desktop.composition.asking import say
 from gpn_desktop.composition.demo_args import PROVERS, TEMPLATE
-from gpn_desktop.composition.parts import docker_options
+from gpn_desktop.composition.provers import docker_options
 from gpn_desktop.composition.sites import option
 from gpn_desktop.composition.terms import standard_shares
 from gpn_desktop.config import NodeConfig

@@ -7,33 +7,28 @@ import logging
 from dataclasses import dataclass, replace
 
 from gpn_desktop import __version__
-from gpn_desktop.adapters.builtin.cheating import CheatingRuntime
-from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
 from gpn_desktop.adapters.chain.endpoints import websocket_url
 from gpn_desktop.adapters.chain.evm import EvmChain, EvmOptions
 from gpn_desktop.adapters.chain.fees import Fees
 from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.adapters.chain.writer import Policy
-from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, local_digest
-from gpn_desktop.adapters.gpu import GpuSensors
+from gpn_desktop.adapters.docker import local_digest
 from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
-from gpn_desktop.adapters.system.images import FileImageBook
+from gpn_desktop.composition.provers import Provers, build_provers
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import ChainUnreachable, ConfigError, DeploymentUnknown
-from gpn_desktop.core.manifest import GIB, MIB, Limits
 from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
-from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
+from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
-from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.node import Node
 
 log = logging.getLogger("gpn")
@@ -80,9 +75,9 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     clock = SystemClock()
     delay = config.confirmations + 1 if config.confirmations else 0
     authority = ChainAuthority(chain, clock, config.confirmations, delay)
-    images = _images(config, key, extras)
-    context = _context(config, key, domain, images, store, clock, config.consumer_addresses, extras)
-    return Node(context, authority, chain, images)
+    provers = _provers(config, key, extras)
+    context = _context(config, key, domain, provers, store, clock, config.consumer_addresses, extras)
+    return Node(context, authority, chain, provers.images)
 
 
 def chain_options(config: NodeConfig) -> EvmOptions:
@@ -100,9 +95,9 @@ async def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Nod
     authority: Authority = TestingAuthority(
         TESTING_DOMAIN, config.members, pinned, clock, store, config.quorum
     )
-    images = _images(config, key, extras)
-    context = _context(config, key, TESTING_DOMAIN, images, store, clock, serve, extras)
-    return Node(context, authority, None, images)
+    provers = _provers(config, key, extras)
+    context = _context(config, key, TESTING_DOMAIN, provers, store, clock, serve, extras)
+    return Node(context, authority, None, provers.images)
 
 
 async def _pinned(config: NodeConfig, choice: ImageChoice) -> ImageRef:
@@ -124,7 +119,7 @@ def _context(
     config: NodeConfig,
     key: NodeKey,
     domain: Domain,
-    images: Images,
+    provers: Provers,
     store: SqliteStore,
     clock: SystemClock,
     serve: tuple[Address, ...],
@@ -147,7 +142,11 @@ def _context(
         keep_blobs_seconds=config.keep_days * DAY,
     )
     network = LibP2PNetwork(key, domain, network_options(config))
-    return Context(key, domain, options, network, images.runtime, store, clock, extras.emit)
+    return Context(key, domain, options, network, provers.runtime, store, clock, extras.emit, provers.cluster)
+
+
+def _provers(config: NodeConfig, key: NodeKey, extras: Extras) -> Provers:
+    return build_provers(config, key.address.hex()[:16], extras.prove_seconds, extras.cheat)
 
 
 def network_options(config: NodeConfig) -> NetworkOptions:
@@ -161,32 +160,6 @@ def network_options(config: NodeConfig) -> NetworkOptions:
         fetch_protocol=config.protocol_id,
         sync_protocol=config.sync_protocol_id,
     )
-
-
-def docker_options(config: NodeConfig) -> DockerOptions:
-    """What the operator lets containers have."""
-    caps = Limits(
-        memory=config.memory_gib * GIB,
-        cpus=config.cpus,
-        tmp=config.tmp_mib * MIB,
-        pids=config.pids,
-        gpu=bool(config.gpus),
-        prove_seconds=config.prove_seconds,
-    )
-    return DockerOptions(
-        caps=caps, gpus=config.gpus, slots=config.capacity, max_image=config.max_image_gib * GIB
-    )
-
-
-def _images(config: NodeConfig, key: NodeKey, extras: Extras) -> Images:
-    """The node's images, with the runtime that they run on."""
-    runtime: ProverRuntime
-    if config.runtime is RuntimeKind.BUILTIN:
-        runtime = BuiltinRuntime(extras.prove_seconds)
-        return Images(CheatingRuntime(runtime) if extras.cheat else runtime, None, MemoryImageBook())
-    docker = DockerRuntime(key.address.hex()[:16], docker_options(config), GpuSensors())
-    runtime = CheatingRuntime(docker) if extras.cheat else docker
-    return Images(runtime, docker.shelf, FileImageBook(config.data_dir))
 
 
 async def find_chain(config: NodeConfig) -> NodeConfig:

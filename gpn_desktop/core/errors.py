@@ -288,6 +288,28 @@ class ImageNotBuilt(GpnError):
     remedy = "See the build's output above. The folder needs a Dockerfile that builds by itself."
 
 
+class ClusterNotSetUp(ConfigError):
+    code = "GPN-1530"
+    remedy = "Run gpn-desktop cluster init on this machine first."
+
+
+class ClusterNotInstalled(ConfigError):
+    code = "GPN-1531"
+    remedy = "Install it: pip install 'gpn-desktop[cluster]'."
+
+
+class JoinRefused(GpnError):
+    code = "GPN-1532"
+    remedy = (
+        "Make a new code on the node's machine: gpn-desktop cluster join-code. It is good for one worker."
+    )
+
+
+class ClusterUnreachable(GpnError):
+    code = "GPN-1533"
+    remedy = "Check that the node runs with cluster.listen set, and that this machine reaches it."
+
+
 class GpuAbsent(GpnError):
     code = "GPN-1520"
     remedy = "Install a GPU and its driver (nvidia-smi lists it then), or serve images that need none."

@@ -151,6 +151,10 @@ class ProverRuntime(Protocol):
         """What the image's containers use now; None where nothing runs or nothing can be measured."""
         ...
 
+    def elsewhere(self) -> int:
+        """How many proofs at a time other machines can make for this node; 0 where there are none."""
+        ...
+
     def pardon(self, image: ImageRef) -> None:
         """Take the image out of quarantine, by the operator's word."""
         ...

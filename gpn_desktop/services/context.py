@@ -11,6 +11,7 @@ from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Role, Wei
 from gpn_desktop.ports.clock import Clock
+from gpn_desktop.ports.cluster import Cluster
 from gpn_desktop.ports.network import Network
 from gpn_desktop.ports.runtime import ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
@@ -54,6 +55,7 @@ class Context:
     store: Store
     clock: Clock
     emit: Emit = ignore
+    cluster: Cluster | None = None
     alerts: list[str] = field(default_factory=list)
     tasks: Tasks = field(default_factory=lambda: Tasks())
     watchers: set[Callable[[], None]] = field(default_factory=set)

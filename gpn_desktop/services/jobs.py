@@ -320,7 +320,7 @@ class Jobs:
 
     async def _prove(self, entry: Entry, effect: fx.Prove) -> None:
         """The mark in the store tells a restart that this run died while proving."""
-        if self._proofs_in_work >= self._ctx.options.capacity:
+        if self._proofs_in_work >= self._ctx.options.capacity + self._ctx.runtime.elsewhere():
             self.feed(entry, ev.ProveFailed("full"))
             return
         self._proofs_in_work += 1

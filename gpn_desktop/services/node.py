@@ -283,6 +283,7 @@ class Node:
             earnings=self.earnings.view() if self.earnings else EarningsView(),
             consumers=tuple(self._consumers.values()),
             alerts=tuple(ctx.alerts),
+            workers=ctx.cluster.workers() if ctx.cluster is not None else (),
         )
 
     def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from gpn_desktop.core.types import Address, Gwei, Hash32, Wei
+from gpn_desktop.ports.cluster import WorkerView
 
 
 class Phase(Enum):
@@ -139,3 +140,4 @@ class NodeView:
     earnings: EarningsView = field(default_factory=EarningsView)
     consumers: tuple[ConsumerView, ...] = ()
     alerts: tuple[str, ...] = ()
+    workers: tuple[WorkerView, ...] = ()

@@ -89,6 +89,9 @@ class BuiltinRuntime:
     async def usage(self, image: ImageRef) -> Usage | None:
         return None
 
+    def elsewhere(self) -> int:
+        return 0
+
     def pardon(self, image: ImageRef) -> None:
         """Nothing is ever quarantined here."""
 

@@ -107,7 +107,7 @@ def usual_address(environment: Mapping[str, str] = os.environ, home: Path | None
     """
     if sys.platform == "win32":
         return str(docker.constants.DEFAULT_NPIPE)
-    system = docker.constants.DEFAULT_UNIX_SOCKET.replace("http+unix", "unix")
+    system = str(docker.constants.DEFAULT_UNIX_SOCKET).replace("http+unix", "unix")
     own = [(home or Path.home()) / ".docker" / "run" / "docker.sock"]
     if environment.get("XDG_RUNTIME_DIR"):
         own.append(Path(environment["XDG_RUNTIME_DIR"]) / "docker.sock")

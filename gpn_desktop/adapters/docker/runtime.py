@@ -170,6 +170,9 @@ class DockerRuntime:
         entry = self._entries.get(image)
         return await entry.usage() if entry is not None else None
 
+    def elsewhere(self) -> int:
+        return 0
+
     def pardon(self, image: ImageRef) -> None:
         entry = self._entries.get(image)
         if entry is not None:

@@ -113,6 +113,13 @@ def sample(name: str) -> bytes:
     return (PROVERS / name / "sample.json").read_bytes()
 
 
+def clear(node_id: str) -> None:
+    """Removes what a killed process left on the engine."""
+    api = docker.APIClient(version="auto")
+    for container in containers(node_id):
+        api.remove_container(container, force=True)
+
+
 def containers(node_id: str) -> list[str]:
     api = docker.APIClient(version="auto")
     found = api.containers(all=True, filters={"label": f"org.gpn-desktop.node={node_id}"})

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,7 +83,7 @@ class SecondEngine:
 
 
 @contextmanager
-def second_engine(folder: Path, mebibytes: int) -> Iterator[SecondEngine]:
+def second_engine(mebibytes: int) -> Iterator[SecondEngine]:
     """A running engine on a disk of that size, in memory."""
     images.need_docker()
     able = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("dockerd")
@@ -90,6 +91,8 @@ def second_engine(folder: Path, mebibytes: int) -> Iterator[SecondEngine]:
         if os.environ.get("GPN_REQUIRE_ENGINES") == "1":
             pytest.fail("a second Docker engine needs root and dockerd (GPN_REQUIRE_ENGINES=1)")
         pytest.skip("a second Docker engine needs root and dockerd")
+    # A short path: the engine's sockets lie deep in it, and a socket's path may have 108 characters.
+    folder = Path(tempfile.mkdtemp(prefix="gpn"))
     root = folder / "root"
     root.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "gpn-test", root], check=True)
@@ -128,3 +131,4 @@ def _clean_up(engine: SecondEngine, folder: Path, root: Path) -> None:
         if where.startswith(f"{folder}/"):
             subprocess.run(["umount", "-l", where], check=False)
     assert not root.is_mount()
+    shutil.rmtree(folder, ignore_errors=True)

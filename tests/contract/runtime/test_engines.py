@@ -36,8 +36,8 @@ WITHIN = 60.0
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[SecondEngine]:
-    with second_engine(tmp_path, 1024) as found:
+def engine() -> Iterator[SecondEngine]:
+    with second_engine(1024) as found:
         yield found
 
 
@@ -76,12 +76,10 @@ async def test_an_engine_that_goes_in_mid_proof_is_told_and_its_return_is_enough
     assert left == []
 
 
-async def test_a_full_disk_is_told_as_such(
-    tmp_path: Path, node_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_is_told_as_such(node_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images.need_registry()
     image = images.hostile()
-    with second_engine(tmp_path, 100) as engine:
+    with second_engine(100) as engine:
         runtime = runtime_on(engine.host, node_id)
         await runtime.start()
         try:
