@@ -146,7 +146,7 @@ def _context(
 
 
 def _provers(config: NodeConfig, key: NodeKey, extras: Extras) -> Provers:
-    return build_provers(config, key.address.hex()[:16], extras.prove_seconds, extras.cheat)
+    return build_provers(config, key.address.hex()[:16], extras.prove_seconds, extras.cheat, extras.emit)
 
 
 def network_options(config: NodeConfig) -> NetworkOptions:

@@ -16,6 +16,7 @@ from gpn_desktop.core.manifest import GIB, MIB, Limits
 from gpn_desktop.ports.cluster import Cluster
 from gpn_desktop.ports.images import ImageShelf
 from gpn_desktop.ports.runtime import ProverRuntime
+from gpn_desktop.services.context import Emit
 from gpn_desktop.services.images import Images, MemoryImageBook
 
 
@@ -28,7 +29,7 @@ class Provers:
     cluster: Cluster | None = None
 
 
-def build_provers(config: NodeConfig, node_id: str, prove_seconds: float, cheat: bool) -> Provers:
+def build_provers(config: NodeConfig, node_id: str, prove_seconds: float, cheat: bool, emit: Emit) -> Provers:
     """What the settings ask for, nothing started yet.
 
     Raises:
@@ -37,7 +38,7 @@ def build_provers(config: NodeConfig, node_id: str, prove_seconds: float, cheat:
     runtime, shelf = build_runtime(config, node_id, prove_seconds)
     cluster = None
     if config.cluster_listen is not None:
-        runtime, cluster = _clustered(config, runtime, *config.cluster_listen)
+        runtime, cluster = _clustered(config, runtime, emit)
     if cheat:
         runtime = CheatingRuntime(runtime)
     book = MemoryImageBook() if shelf is None else FileImageBook(config.data_dir)
@@ -69,14 +70,13 @@ def docker_options(config: NodeConfig) -> DockerOptions:
     )
 
 
-def _clustered(
-    config: NodeConfig, local: ProverRuntime, host: str, port: int
-) -> tuple[ProverRuntime, Cluster]:
+def _clustered(config: NodeConfig, local: ProverRuntime, emit: Emit) -> tuple[ProverRuntime, Cluster]:
     try:  # an optional extra: nothing of it is imported where it is not asked for
         from gpn_desktop.adapters.cluster.certificates import Authority
         from gpn_desktop.adapters.cluster.runtime import ClusterOptions, ClusterRuntime
     except ImportError as error:
         raise ClusterNotInstalled(f"cluster.listen is set, and a part is missing: {error.name}.") from error
-    options = ClusterOptions(host, port, config.capacity, __version__)
-    made = ClusterRuntime(local, Authority(config.cluster_path), config.cluster_path, options)
+    assert config.cluster_listen is not None
+    options = ClusterOptions(*config.cluster_listen, config.capacity, __version__)
+    made = ClusterRuntime(local, Authority(config.cluster_path), config.cluster_path, options, emit)
     return made, made

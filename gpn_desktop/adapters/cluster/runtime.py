@@ -13,9 +13,10 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -46,6 +47,7 @@ TRIES: Final = 2  # as for a lost container
 LARGE: Final = 1024 * 1024  # inputs from here on are sent once, and found again by their hash
 KEPT_INPUTS: Final = 4
 HOUSEKEEPING: Final = 5.0  # seconds
+Tell = Callable[[str, dict[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,24 @@ class ClusterRuntime:
 
     Args:
         local: this machine's own runtime.
+        folder: where the invitations are.
+        tell: is told the name and the fields of what happens.
     """
 
     def __init__(
-        self, local: ProverRuntime, authority: Authority, folder: Any, options: ClusterOptions
+        self,
+        local: ProverRuntime,
+        authority: Authority,
+        folder: Path,
+        options: ClusterOptions,
+        tell: Tell = lambda name, fields: None,
     ) -> None:
         self.label = local.label
         self._local = local
         self._authority = authority
         self._options = options
         self._enrolment = Enrolment(authority, Invitations(folder), options.version)
+        self._tell = tell
         self._boxes = Boxes()
         self._wanted: set[ImageRef] = set()
         self._used_here = 0
@@ -292,6 +302,7 @@ class ClusterRuntime:
         box = self._boxes.lose(address, time.monotonic())
         if box is not None:
             log.info("worker %s is gone", box.name)
+            self._tell("worker_lost", {"worker": box.name})
             async with self._news:
                 self._news.notify_all()
 
@@ -314,6 +325,7 @@ class ClusterRuntime:
             return
         box.errors.pop(image, None)
         box.ready.add(image)
+        self._tell("worker_ready", {"worker": box.name, "image": str(image), "slots": box.slots})
         async with self._news:
             self._news.notify_all()
 

@@ -31,8 +31,36 @@ class WorkerProcess:
     name: str
     process: asyncio.subprocess.Process
 
+    async def end(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.communicate()
+
     async def ended(self, within: float = 20.0) -> int:
         return await asyncio.wait_for(self.process.wait(), within)
+
+
+async def start_worker(
+    folder: Path, name: str, code: str | None, delay: float, **settings: str
+) -> WorkerProcess:
+    """A worker with its data in ``folder``/name; ``code`` None for one that has joined before."""
+    command = [sys.executable, "-m", "gpn_desktop", "worker", "--name", name, "--events"]
+    command += ["--prove-seconds", str(delay)]
+    if code is not None:
+        command += ["--join", "-"]
+    env = {
+        **os.environ,
+        "GPN_DATA_DIR": str(folder / name),
+        "GPN_RUNTIME": "builtin",
+        "XDG_CONFIG_HOME": str(folder),
+        **settings,
+    }
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
+    assert process.stdin is not None
+    process.stdin.write(f"{code or ''}\n".encode())
+    process.stdin.close()
+    return WorkerProcess(name, process)
 
 
 @dataclass
@@ -68,25 +96,7 @@ class Site:
         return made
 
     async def launch(self, name: str, code: str | None, delay: float = 1.0, **settings: str) -> WorkerProcess:
-        command = [sys.executable, "-m", "gpn_desktop", "worker", "--name", name, "--events"]
-        command += ["--prove-seconds", str(delay)]
-        if code is not None:
-            command += ["--join", "-"]
-        env = {
-            **os.environ,
-            "GPN_DATA_DIR": str(self.folder / name),
-            "GPN_RUNTIME": "builtin",
-            "XDG_CONFIG_HOME": str(self.folder),
-            **settings,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *command, env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(f"{code or ''}\n".encode())
-        process.stdin.close()
-        made = WorkerProcess(name, process)
+        made = await start_worker(self.folder, name, code, delay, **settings)
         self.processes.append(made)
         return made
 
@@ -105,9 +115,7 @@ class Site:
 
     async def aclose(self) -> None:
         for worker in self.processes:
-            with suppress(ProcessLookupError):
-                worker.process.kill()
-            await worker.process.communicate()
+            await worker.end()
         await self.runtime.aclose()
 
 
