@@ -29,6 +29,7 @@ from gpn_desktop.adapters.cluster.certificates import Authority
 from gpn_desktop.adapters.cluster.joining import Enrolment, Invitations
 from gpn_desktop.adapters.cluster.security import configure, security
 from gpn_desktop.adapters.cluster.tasks import SLOT, Outcome
+from gpn_desktop.adapters.wrapping import WrappedRuntime
 from gpn_desktop.core.errors import (
     ClusterNotSetUp,
     EngineFault,
@@ -37,9 +38,8 @@ from gpn_desktop.core.errors import (
     ProverLost,
     ProverTimeout,
 )
-from gpn_desktop.core.images import ImageState
 from gpn_desktop.ports.cluster import WorkerView
-from gpn_desktop.ports.runtime import ImageRef, ImageStatus, JobLog, Progress, ProverRuntime, Usage
+from gpn_desktop.ports.runtime import ImageRef, JobLog, Progress, ProverRuntime
 
 log = logging.getLogger("gpn.cluster")
 
@@ -60,7 +60,7 @@ class ClusterOptions:
     version: str
 
 
-class ClusterRuntime:
+class ClusterRuntime(WrappedRuntime):
     """A ``ProverRuntime`` and a ``Cluster``.
 
     Args:
@@ -77,8 +77,7 @@ class ClusterRuntime:
         options: ClusterOptions,
         tell: Tell = lambda name, fields: None,
     ) -> None:
-        self.label = local.label
-        self._local = local
+        super().__init__(local)
         self._authority = authority
         self._options = options
         self._enrolment = Enrolment(authority, Invitations(folder), options.version)
@@ -96,7 +95,7 @@ class ClusterRuntime:
         """Raises ClusterNotSetUp, PortInUse, and what the local runtime does."""
         if not self._authority.exists:
             raise ClusterNotSetUp("cluster.listen is set, and this machine has no cluster yet.")
-        await self._local.start()
+        await self._inner.start()
         configure()
         papers, options = security(self._authority.papers), self._options
         try:
@@ -120,23 +119,11 @@ class ClusterRuntime:
     def elsewhere(self) -> int:
         return self._boxes.slots()
 
-    async def pull(self, image: ImageRef, progress: Progress | None = None) -> None:
-        await self._local.pull(image, progress)
-
-    async def remove(self, image: ImageRef) -> int:
-        return await self._local.remove(image)
-
     async def ensure(self, image: ImageRef, progress: Progress | None = None, *, prove: bool = True) -> None:
         """Here and on all workers; theirs goes on in the background."""
         if prove:
             self._want(image)
-        await self._local.ensure(image, progress, prove=prove)
-
-    def state(self, image: ImageRef) -> ImageState:
-        return self._local.state(image)
-
-    def status(self, image: ImageRef) -> ImageStatus:
-        return self._local.status(image)
+        await self._inner.ensure(image, progress, prove=prove)
 
     async def prove(
         self, image: ImageRef, ref: str, data: bytes, within: float, log: JobLog | None = None
@@ -153,7 +140,7 @@ class ClusterRuntime:
                     box = await self._place(image)
                     try:
                         if box is None:
-                            return await self._local.prove(image, ref, data, until - loop.time(), log)
+                            return await self._inner.prove(image, ref, data, until - loop.time(), log)
                         return await self._prove_there(box, image, ref, data, until - loop.time(), log)
                     except _WorkerLost as lost:
                         reason = str(lost)
@@ -163,29 +150,12 @@ class ClusterRuntime:
             raise ProverTimeout(f"{image.name} did not prove within {within:g} s.") from None
         raise ProverLost(f"Two workers were lost over one proof: {reason}")
 
-    async def validate(
-        self,
-        image: ImageRef,
-        ref: str,
-        proof: bytes,
-        data: bytes,
-        within: float,
-        log: JobLog | None = None,
-    ) -> bool:
-        return await self._local.validate(image, ref, proof, data, within, log)
-
-    async def usage(self, image: ImageRef) -> Usage | None:
-        return await self._local.usage(image)
-
-    def pardon(self, image: ImageRef) -> None:
-        self._local.pardon(image)
-
     async def release(self, image: ImageRef) -> None:
         self._wanted.discard(image)
         for box in self._boxes.alive():
             box.ready.discard(image)
             self._spawn(self._ask(box, tasks.release, image.name, bytes(image.digest)))
-        await self._local.release(image)
+        await self._inner.release(image)
 
     async def aclose(self) -> None:
         for task in list(self._tasks):
@@ -200,7 +170,7 @@ class ClusterRuntime:
         if self._scheduler is not None:
             await self._scheduler.close()
             self._scheduler = None
-        await self._local.aclose()
+        await self._inner.aclose()
 
     # where a proof is made --------------------------------------------------------------------------------
 
@@ -234,6 +204,7 @@ class ClusterRuntime:
         if client is None:
             raise ProverLost("The node is being closed.")
         call = uuid4().hex
+        future = None
         try:
             given = await self._given(data)
             future = client.submit(
@@ -246,12 +217,15 @@ class ClusterRuntime:
                 pure=False,
                 retries=0,
             )
-            outcome: Outcome = await asyncio.shield(_result_of(future))
+            outcome = await _result_of(future)
         except asyncio.CancelledError:
             self._spawn(self._ask(box, tasks.cancel, call))
             raise
         except (KilledWorker, OSError, _Gone) as error:
             raise _WorkerLost(f"{box.name} was lost: {error}") from error
+        finally:
+            if future is not None:
+                future.release()  # a worker that is to stop waits until nobody wants its results
         if log is not None:
             self._spawn(self._fetch_log(box, call, log))
         failure = outcome.raised()
@@ -310,7 +284,7 @@ class ClusterRuntime:
         """Workers get an image before its first proof, in the background; this machine too, for its votes."""
         if image not in self._wanted:
             self._wanted.add(image)
-            self._spawn(self._local.ensure(image, prove=self._options.slots > 0))
+            self._spawn(self._inner.ensure(image, prove=self._options.slots > 0))
             for box in self._boxes.alive():
                 self._spawn(self._prepare(box, image))
 
