@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QTableVi
 
 from gpn_desktop.core.errors import InsufficientFunds, StoreCorrupt, TransactionFailed
 from gpn_desktop.core.types import Gwei, Wei
+from gpn_desktop.ports.cluster import WorkerState, WorkerView
 from gpn_desktop.services.views import EarningsView, Phase
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
@@ -92,6 +93,25 @@ async def test_the_test_prover_and_the_network_are_plain_on_every_page(attach: A
     assert [banner.text for banner in window.banners.shown] == ["The disk is nearly full."]
     facade.change(alerts=())
     await until(lambda: not window.banners.isVisible())
+
+
+async def test_other_machines_are_listed_with_their_state(attach: Attach) -> None:
+    def worker(name: str, state: WorkerState, used: int = 0, error: str = "") -> WorkerView:
+        return WorkerView(name, f"tls://10.0.0.5:{len(name)}", state, 2, used, 0, "0.1.0", error)
+
+    facade = FakeFacade(replace(demo_view(), workers=(
+        worker("attic", WorkerState.BUSY, 2),
+        worker("cellar", WorkerState.LOST),
+        worker("shed", WorkerState.READY, error="acme/prover: no GPU"),
+    )))  # fmt: skip
+    window = attach(facade)
+    window.go("network")
+    page = window.pages["network"]
+    assert isinstance(page, NetworkPage)
+    shown = {fact.text: (fact.value, fact.value_tone) for fact in page.facts.facts}
+    assert shown["Worker attic"] == ("Full · 2 of 2 slots at work", "good")
+    assert shown["Worker cellar"] == ("Lost", "bad")
+    assert shown["Worker shed"][1] == "warn"
 
 
 async def test_pause_and_resume(attach: Attach) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout
 
 from gpn_desktop.core.types import hex0x
+from gpn_desktop.ports.cluster import WorkerState, WorkerView
 from gpn_desktop.services.views import ConsumerView, NodeView
 from gpn_desktop.ui.models.consumers import consumer_columns
 from gpn_desktop.ui.models.table import TableModel
@@ -71,7 +72,25 @@ def _facts(view: NodeView) -> list[Fact]:
     facts += [_copied(tr("Listens at"), address) for address in view.listen]
     if not view.listen:
         facts.append(Fact(tr("Listens at"), tr("no address yet")))
-    return facts
+    return facts + [_worker(worker) for worker in view.workers]
+
+
+def _worker(worker: WorkerView) -> Fact:
+    """One of the operator's other machines."""
+    words = {
+        WorkerState.PREPARING: (tr("Preparing its images"), "info"),
+        WorkerState.READY: (tr("Ready"), "good"),
+        WorkerState.BUSY: (tr("Full"), "good"),
+        WorkerState.DRAINING: (tr("Finishing, takes nothing more"), "warn"),
+        WorkerState.LOST: (tr("Lost"), "bad"),
+    }
+    word, tone = words[worker.state]
+    if worker.error:
+        word, tone = tr("{state}, but an image does not run there").format(state=word), "warn"
+    used = tr("{used} of {slots} slots at work").format(used=worker.used, slots=worker.slots)
+    shown = word if worker.state is WorkerState.LOST else f"{word} · {used}"
+    tip = "\n".join(part for part in (worker.address, worker.error) if part)
+    return Fact(tr("Worker {name}").format(name=worker.name), shown, value_tone=tone, tip=tip)
 
 
 def _copied(name: str, value: str) -> Fact:
