@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gpn_desktop import __version__
 from gpn_desktop import config as settings
+from gpn_desktop.adapters.gpu import GpuSensors
 from gpn_desktop.composition import logs
 from gpn_desktop.composition.asking import say
 from gpn_desktop.composition.provers import build_runtime
@@ -92,8 +93,8 @@ async def run_worker(args: argparse.Namespace) -> int:
     node_id = "worker-" + sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     runtime, _ = build_runtime(config, node_id, args.prove_seconds)
     await runtime.start()
-    gpus = len(config.gpus) if config.gpus != ("all",) else 1
-    worker = ClusterWorker(address, papers, Box(runtime, label, __version__, config.capacity, gpus))
+    box = Box(runtime, label, __version__, config.capacity, await _gpus(config))
+    worker = ClusterWorker(address, papers, box)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt
@@ -105,6 +106,17 @@ async def run_worker(args: argparse.Namespace) -> int:
         telling.cancel()
         await runtime.aclose()
     return 0
+
+
+async def _gpus(config: NodeConfig) -> int:
+    """How many GPUs proofs may use here."""
+    if config.gpus != ("all",):
+        return len(config.gpus)
+    sensors = GpuSensors()
+    try:
+        return sum(bool(gpu.uuid) for gpu in await sensors.gpus())
+    finally:
+        await sensors.aclose()
 
 
 async def _join(text: str, folder: Path, papers: Papers) -> None:

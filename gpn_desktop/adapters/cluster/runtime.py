@@ -28,7 +28,7 @@ from gpn_desktop.adapters.cluster.boxes import Box, Boxes
 from gpn_desktop.adapters.cluster.certificates import Authority
 from gpn_desktop.adapters.cluster.joining import Enrolment, Invitations
 from gpn_desktop.adapters.cluster.security import configure, security
-from gpn_desktop.adapters.cluster.tasks import SLOT, Outcome
+from gpn_desktop.adapters.cluster.tasks import GPU, SLOT, Outcome
 from gpn_desktop.adapters.wrapping import WrappedRuntime
 from gpn_desktop.core.errors import (
     ClusterNotSetUp,
@@ -213,7 +213,7 @@ class ClusterRuntime(WrappedRuntime):
                 key=f"{tasks.PROOFS}{call}",
                 workers=[box.address],
                 allow_other_workers=False,
-                resources={SLOT: 1},
+                resources=self._needs(image),
                 pure=False,
                 retries=0,
             )
@@ -232,6 +232,10 @@ class ClusterRuntime(WrappedRuntime):
         if failure is not None:
             raise failure
         return outcome.proof
+
+    def _needs(self, image: ImageRef) -> dict[str, int]:
+        manifest = self.status(image).manifest
+        return {SLOT: 1, GPU: 1} if manifest is not None and manifest.gpu else {SLOT: 1}
 
     async def _fetch_log(self, box: Box, call: str, log: JobLog) -> None:
         """Apart from the proof, which does not wait for it."""

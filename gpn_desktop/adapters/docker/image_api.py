@@ -75,11 +75,6 @@ def read_manifest(reply: Reply) -> Manifest:
         return Manifest()
 
 
-def strict_manifest(reply: Reply) -> dict[str, Any]:
-    """The JSON object of a /manifest reply; ProverFault where there is none."""
-    return _object(reply)
-
-
 def _object(reply: Reply) -> dict[str, Any]:
     if 400 <= reply.status < 500:
         raise InputRefused(f"The prover refuses the input with HTTP {reply.status}: {_excerpt(reply.body)}")
