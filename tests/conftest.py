@@ -11,13 +11,18 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-ONE_WORKER = {"contract/runtime": "docker", "e2e": "processes"}
+ONE_WORKER = {  # the first that fits
+    "contract/runtime/": "docker",
+    "contract/cluster/": "docker",
+    "e2e/test_image_command.py": "docker",
+    "e2e/": "processes",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(HERE).as_posix()
-        groups = (group for folder, group in ONE_WORKER.items() if file.startswith(f"{folder}/"))
+        groups = (group for place, group in ONE_WORKER.items() if file.startswith(place))
         # The tests of a file share what its fixtures start.
         item.add_marker(pytest.mark.xdist_group(next(groups, file)))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from gpn_desktop import __version__
@@ -20,6 +21,7 @@ from gpn_desktop.adapters.cluster.runtime import ClusterOptions, ClusterRuntime
 from gpn_desktop.core.types import Hash32
 from gpn_desktop.ports.cluster import WorkerState, WorkerView
 from gpn_desktop.ports.runtime import ImageRef, ProverRuntime
+from tests.contract.runtime import images
 from tests.services.world import until
 
 IMAGE = ImageRef("test/image", Hash32(bytes(32)))
@@ -30,11 +32,21 @@ START_SECONDS = 40.0
 class WorkerProcess:
     name: str
     process: asyncio.subprocess.Process
+    folder: Path
+    on_docker: bool
+
+    @property
+    def node_id(self) -> str:
+        """As its containers are labelled."""
+        return "worker-" + sha256(str((self.folder / "worker").resolve()).encode()).hexdigest()[:16]
 
     async def end(self) -> None:
+        """Nothing of it is left, not even what only its next start would clear up."""
         with suppress(ProcessLookupError):
             self.process.kill()
         await self.process.communicate()
+        if self.on_docker:
+            await asyncio.to_thread(images.clear, self.node_id)
 
     async def ended(self, within: float = 20.0) -> int:
         return await asyncio.wait_for(self.process.wait(), within)
@@ -60,7 +72,7 @@ async def start_worker(
     assert process.stdin is not None
     process.stdin.write(f"{code or ''}\n".encode())
     process.stdin.close()
-    return WorkerProcess(name, process)
+    return WorkerProcess(name, process, folder / name, settings.get("GPN_RUNTIME") == "docker")
 
 
 @dataclass

@@ -39,10 +39,6 @@ pytestmark = pytest.mark.timeout(180)
 WITHIN = 30.0
 
 
-def node_id_of(folder: Path) -> str:
-    return "worker-" + sha256(str((folder / "worker").resolve()).encode()).hexdigest()[:16]
-
-
 def right(ref: str, data: bytes) -> bytes:
     return sha256(ref.encode() + data).digest()
 
@@ -113,15 +109,14 @@ async def test_workers_prove_in_sandboxes_of_their_own(tmp_path: Path) -> None:
 
         for number, proof in enumerate(await asyncio.gather(*proving)):
             assert await here.runtime.validate(image, f"ref-{number}", proof, data, WITHIN)
-        left = node_id_of(tmp_path / "one")
+        left = one.node_id
         assert images.containers(left)
         await here.launch("one", None, GPN_RUNTIME="docker")  # the start after a crash clears up
         await here.state_of("one", WorkerState.READY)
         assert len(images.containers(left)) == 4
         two.process.send_signal(signal.SIGTERM)
         assert await two.ended() == 0
-        assert images.containers(node_id_of(tmp_path / "two")) == []
-    await asyncio.to_thread(images.clear, left)
+        assert images.containers(two.node_id) == []
 
 
 async def test_a_large_log_and_an_error_come_across(tmp_path: Path) -> None:
