@@ -12,7 +12,10 @@ REMEMBERED = 600.0  # seconds that a lost worker is still shown
 
 @dataclass
 class Box:
-    """One worker. ``ready`` are the images that it can prove, ``errors`` says why not for others."""
+    """One worker. ``ready`` are the images that it can prove, ``errors`` says why not for others.
+
+    ``preparing`` are those that it gets, ``again_at`` when it is tried again what failed.
+    """
 
     address: str
     name: str
@@ -23,6 +26,8 @@ class Box:
     draining: bool = False
     ready: set[ImageRef] = field(default_factory=set)
     errors: dict[ImageRef, str] = field(default_factory=dict)
+    preparing: set[ImageRef] = field(default_factory=set)
+    again_at: dict[ImageRef, float] = field(default_factory=dict)
     lost_at: float | None = None
 
     @property
@@ -34,6 +39,12 @@ class Box:
         if not self.ready:
             return WorkerState.PREPARING
         return WorkerState.BUSY if self.used >= self.slots else WorkerState.READY
+
+    def lacks(self, wanted: set[ImageRef], now: float) -> set[ImageRef]:
+        """The images that it should be asked to prepare now."""
+        return {
+            image for image in wanted - self.ready - self.preparing if self.again_at.get(image, 0.0) <= now
+        }
 
     def view(self) -> WorkerView:
         error = "; ".join(f"{image.name}: {text}" for image, text in self.errors.items())

@@ -47,6 +47,7 @@ TRIES: Final = 2  # as for a lost container
 LARGE: Final = 1024 * 1024  # inputs from here on are sent once, and found again by their hash
 KEPT_INPUTS: Final = 4
 HOUSEKEEPING: Final = 5.0  # seconds
+TRY_AGAIN: Final = 60.0  # seconds until a worker is asked again for an image that it could not prepare
 Tell = Callable[[str, dict[str, object]], None]
 
 
@@ -293,12 +294,19 @@ class ClusterRuntime(WrappedRuntime):
                 self._spawn(self._prepare(box, image))
 
     async def _prepare(self, box: Box, image: ImageRef) -> None:
-        outcome = await self._ask(box, tasks.prepare, image.name, bytes(image.digest))
+        if image in box.preparing:
+            return
+        box.preparing.add(image)
+        try:
+            outcome = await self._ask(box, tasks.prepare, image.name, bytes(image.digest))
+        finally:
+            box.preparing.discard(image)
         if not isinstance(outcome, Outcome):
             return
         error = outcome.raised()
         if error is not None:
             box.errors[image] = str(error)
+            box.again_at[image] = time.monotonic() + TRY_AGAIN
             log.warning("worker %s cannot prove with %s: %s", box.name, image.name, error)
             return
         box.errors.pop(image, None)
@@ -326,8 +334,8 @@ class ClusterRuntime(WrappedRuntime):
                 about = await self._ask(box, tasks.described)
                 if isinstance(about, dict):
                     box.draining = bool(about["draining"])
-                for image in self._wanted - box.ready:
-                    await self._prepare(box, image)
+                for image in box.lacks(self._wanted, time.monotonic()):
+                    self._spawn(self._prepare(box, image))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
