@@ -19,7 +19,7 @@ from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
-from gpn_desktop.composition.provers import Provers, build_provers
+from gpn_desktop.composition.provers import Provers, build_provers, docker_options
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.batching import Terms
 from gpn_desktop.core.eip712 import keccak
@@ -30,6 +30,7 @@ from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
 from gpn_desktop.services.node import Node
+from gpn_desktop.services.trials import Trials
 
 log = logging.getLogger("gpn")
 
@@ -77,7 +78,24 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     authority = ChainAuthority(chain, clock, config.confirmations, delay)
     provers = _provers(config, key, extras)
     context = _context(config, key, domain, provers, store, clock, config.consumer_addresses, extras)
-    return Node(context, authority, chain, provers.images)
+    node = Node(context, authority, chain, provers.images)
+    node.trials = _trials(config, node, provers)
+    return node
+
+
+def _trials(config: NodeConfig, node: Node, provers: Provers) -> Trials | None:
+    """Images are tried where they are run: in containers."""
+    if config.runtime is RuntimeKind.BUILTIN:
+        return None
+    ctx = node.ctx
+
+    async def pulled(image: ImageRef) -> None:
+        await provers.images.pull(image)  # it is here already: only the book learns of it
+
+    return Trials(
+        provers.runtime, ctx.clock, ctx.store, docker_options(config).caps, provers.sensors,
+        node.serves, ctx.changed, pulled,
+    )  # fmt: skip
 
 
 def chain_options(config: NodeConfig) -> EvmOptions:

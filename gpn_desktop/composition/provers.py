@@ -16,17 +16,19 @@ from gpn_desktop.core.manifest import GIB, MIB, Limits
 from gpn_desktop.ports.cluster import Cluster
 from gpn_desktop.ports.images import ImageShelf
 from gpn_desktop.ports.runtime import ProverRuntime
+from gpn_desktop.ports.sensors import Sensors
 from gpn_desktop.services.context import Emit
 from gpn_desktop.services.images import Images, MemoryImageBook
 
 
 @dataclass(frozen=True, slots=True)
 class Provers:
-    """``cluster`` is None where this machine is the only one."""
+    """``cluster`` is None where this machine is the only one, ``sensors`` where it proves in no container."""
 
     runtime: ProverRuntime
     images: Images
     cluster: Cluster | None = None
+    sensors: Sensors | None = None
 
 
 def build_provers(config: NodeConfig, node_id: str, prove_seconds: float, cheat: bool, emit: Emit) -> Provers:
@@ -42,7 +44,7 @@ def build_provers(config: NodeConfig, node_id: str, prove_seconds: float, cheat:
     if cheat:
         runtime = CheatingRuntime(runtime)
     book = MemoryImageBook() if shelf is None else FileImageBook(config.data_dir)
-    return Provers(runtime, Images(runtime, shelf, book), cluster)
+    return Provers(runtime, Images(runtime, shelf, book), cluster, None if shelf is None else GpuSensors())
 
 
 def build_runtime(

@@ -469,3 +469,36 @@ class CanaryRefused(GpnError):
 class GatewayUnreachable(GpnError):
     code = "GPN-1706"
     remedy = "Check the node's address, that it runs, and whether it expects TLS."
+
+
+# 20xx: what the operator asks for ---------------------------------------------------------------------
+
+
+class ConsumerUnknown(GpnError):
+    code = "GPN-2080"
+    remedy = "Choose a consumer from the list; it is read from the contract."
+
+
+class WalletShort(GpnError):
+    code = "GPN-2081"
+    remedy = "Send ETH to the node's key first."
+
+
+class StakeTooSmall(GpnError):
+    code = "GPN-2082"
+    remedy = "Raise chain.stake (GPN_STAKE), or set it to 0 to stake the contract's least."
+
+
+class AlreadyLeaving(GpnError):
+    code = "GPN-2083"
+    remedy = "There is nothing more to do; wait until it is over."
+
+
+class NotAMember(GpnError):
+    code = "GPN-2084"
+    remedy = "Commit to a consumer first; that registers this node with its stake."
+
+
+class TrialRunning(GpnError):
+    code = "GPN-2085"
+    remedy = "Wait until it is done, or cancel it."

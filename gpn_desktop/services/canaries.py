@@ -54,7 +54,7 @@ class Canaries:
         entry = self._jobs.entries.get(request_id)
         if signed.signer != consumer or (entry is not None and entry.consumer != consumer):
             raise CanaryRefused("The certificate is not signed by the request's consumer.")
-        if consumer not in self._ctx.options.serve:
+        if consumer not in self._ctx.serve:
             raise CanaryRefused("This node does not serve the consumer.")
         if entry is not None and (entry.job.mine.proving or entry.job.mine.announced):
             raise CanaryRefused("The proof is being made already.")

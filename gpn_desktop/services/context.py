@@ -59,6 +59,11 @@ class Context:
     alerts: list[str] = field(default_factory=list)
     tasks: Tasks = field(default_factory=lambda: Tasks())
     watchers: set[Callable[[], None]] = field(default_factory=set)
+    serve: tuple[Address, ...] = ()
+    """The consumers of the options, and those that the operator committed to since."""
+
+    def __post_init__(self) -> None:
+        self.serve = self.serve or self.options.serve
 
     @property
     def me(self) -> Address:

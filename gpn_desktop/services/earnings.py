@@ -94,6 +94,7 @@ class Earnings:
         rows = await self.ctx.store.withdrawals()
         self.totals.withdrawn = Wei(sum(row.amount for row in rows))
         self.totals.fees = Wei(int.from_bytes(await self.ctx.store.get("fees") or b"", "big"))
+        await self.membership.load()
         if self.ctx.options.stake:
             await self.membership.join()
         await self._load_member()

@@ -310,7 +310,7 @@ class Watch:
             self.ctx.alert("This node's stake was slashed: it signed two things that contradict each other. "
                            "It proves nothing any more; check that no second node uses its key.")  # fmt: skip
             return
-        for consumer in self.ctx.options.serve:
+        for consumer in self.ctx.serve:
             info = await self.chain.consumer(consumer)
             snapshot = await self.chain.snapshot(consumer, info.snapshot_id) if info is not None else None
             if snapshot is None or event.member not in snapshot.members:

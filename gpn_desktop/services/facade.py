@@ -8,6 +8,8 @@ from typing import Protocol
 from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images
+from gpn_desktop.services.membership import Membership
+from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
 
 
@@ -17,6 +19,10 @@ class Facade(Protocol):
     domain: Domain
     images: Images
     """What is pulled, what runs, and why one does not."""
+    trials: Trials | None
+    """None where images are not a matter of this machine."""
+    membership: Membership | None
+    """Committing and leaving; None where there is no contract."""
 
     def view(self) -> NodeView:
         """The node now; cheap, no I/O."""

@@ -20,6 +20,7 @@ from gpn_desktop.ports.chain import (
     ChainEvent,
     ChainUp,
     ConsumerChanged,
+    ConsumerInfo,
     NewHead,
     Reorged,
     SnapshotTaken,
@@ -36,7 +37,9 @@ from gpn_desktop.services.entry import Entry, view_of_row
 from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
 from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.outbox import Outbox
+from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
 from gpn_desktop.services.workshop import Workshop
 
@@ -71,13 +74,17 @@ class Node:
         self._loading: asyncio.Task[None] | None = None
         self._serving: dict[Address, ImageRef] = {}
         self.images = images or Images(ctx.runtime, None, MemoryImageBook())
-        self.images.attach(lambda: self._serving.values(), ctx.changed)
+        self.images.attach(self._serving.values, ctx.changed)
         self._places = asyncio.Semaphore(MAX_MESSAGES)
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
         self.earnings: Earnings | None = None
+        self.trials: Trials | None = None  # where images are a matter of this machine
+        self.membership: Membership | None = None
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
+            self.membership = self.earnings.membership
+            self.membership.begin, self.membership.end = self._begin, self._end
 
     # start and stop ---------------------------------------------------------------------------------------
 
@@ -106,8 +113,27 @@ class Node:
             self._look_at_consumers()
         self.ctx.changed()
 
+    def serves(self, image: ImageRef) -> bool:
+        """Whether a consumer's requests may come for this image."""
+        return image in self._serving.values()
+
+    async def _begin(self, consumer: Address) -> None:
+        """Work for a consumer from now on."""
+        await self.ctx.network.join(consumer)
+        self.ctx.tasks.spawn(self._prepare(consumer), "image")
+        for peer in self.ctx.network.peers():
+            self.ctx.tasks.spawn(self.intake.sync(peer.peer, consumer), "sync")
+        self._look_at_consumers()
+
+    async def _end(self, consumer: Address) -> None:
+        await self.ctx.network.leave(consumer)
+        image = self._serving.pop(consumer, None)
+        if image is not None and image not in self._serving.values():
+            await self.ctx.runtime.release(image)
+        self._look_at_consumers()
+
     def _served(self) -> tuple[Address, ...]:
-        return self.ctx.options.serve
+        return self.ctx.serve
 
     async def _settle_restored(self) -> None:
         if self.earnings is None:
@@ -127,6 +153,8 @@ class Node:
         self.book.aclose()
         await self.ctx.tasks.aclose(WORK_SECONDS)
         parts = [self.images.aclose, self.ctx.network.aclose, self.ctx.runtime.aclose]
+        if self.trials is not None:
+            parts.insert(0, self.trials.aclose)
         if self._chain is not None:
             parts.append(self._chain.aclose)
         for part in parts:
@@ -243,6 +271,8 @@ class Node:
             self.ctx.changed()
         if isinstance(event, SnapshotTaken | ConsumerChanged):
             self._look_at_consumers()
+        if isinstance(event, SnapshotTaken) and self.membership is not None:
+            await self.membership.on_snapshot(event)
         if isinstance(event, SnapshotTaken) and event.consumer in self._served():
             self.ctx.emit("snapshot", {"consumer": event.consumer.hex(), "snapshot": event.snapshot_id})
         if self.earnings is not None:
@@ -387,26 +417,35 @@ class Node:
         """All registered consumers, with what this node has to do with each."""
         if self._chain is None:
             return list(self._consumers.values())
-        views = []
-        for info in await self._chain.consumers():
-            image = ImageRef(info.image_name, info.image_digest)
-            snapshot = await self._chain.snapshot(info.address, info.snapshot_id)
-            served = info.address in self._served()
-            state = self.ctx.runtime.state(image) if served else ImageState.ABSENT
-            views.append(
-                ConsumerView(
-                    info.address,
-                    info.image_name,
-                    info.image_digest,
-                    info.balance,
-                    info.snapshot_id,
-                    len(snapshot.seats) if snapshot else 0,
-                    state.value,
-                    snapshot is not None and self.ctx.me in snapshot.members,
-                )
-            )
+        latest = {entry.consumer: entry.job.request for entry in self.book.entries.values()}
+        infos = await self._chain.consumers()
+        views = [await self._consumer_view(info, latest.get(info.address)) for info in infos]
         self._consumers = {view.address: view for view in views}
         return views
+
+    async def _consumer_view(self, info: ConsumerInfo, latest: Request | None) -> ConsumerView:
+        assert self._chain is not None
+        image = ImageRef(info.image_name, info.image_digest)
+        snapshot = await self._chain.snapshot(info.address, info.snapshot_id)
+        served = info.address in self._served()
+        status = self.ctx.runtime.status(image)
+        duties = self.membership
+        return ConsumerView(
+            info.address,
+            info.image_name,
+            info.image_digest,
+            info.balance,
+            info.snapshot_id,
+            len(snapshot.seats) if snapshot else 0,
+            status.life.state.value if served else ImageState.ABSENT.value,
+            snapshot is not None and self.ctx.me in snapshot.members,
+            served=served,
+            leaving=duties is not None and info.address in duties.leaving,
+            expires_at=duties.expiry.get(info.address, 0) if duties is not None else 0,
+            exiting=bool(info.exit_at),
+            reward=latest.reward if latest else None,
+            turn_seconds=latest.details.proving_timeout if latest else None,
+        )
 
     def _look_at_consumers(self) -> None:
         """Once for all events of a moment: a start tells every change that there ever was."""

@@ -110,6 +110,17 @@ class EarningsView:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerView:
+    """A consumer on the contract, and what this node has to do with it.
+
+    Attributes:
+        committed: this node sits in the committee in force.
+        served: it works for the consumer, in a seat or waiting for one.
+        leaving: the commitment was taken back, the seat is served to its end.
+        expires_at: when this node's commitment ends, in Unix seconds; 0 without one.
+        exiting: the consumer itself is leaving the contract.
+        reward, turn_seconds: of its latest request that this node saw; None before.
+    """
+
     address: Address
     image_name: str
     image_digest: Hash32
@@ -118,6 +129,12 @@ class ConsumerView:
     committee: int
     image_state: str
     committed: bool
+    served: bool = False
+    leaving: bool = False
+    expires_at: int = 0
+    exiting: bool = False
+    reward: Gwei | None = None
+    turn_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

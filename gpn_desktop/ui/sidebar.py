@@ -8,6 +8,7 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from gpn_desktop.ui.pagelist import PageSpec
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import DARK, Theme
 from gpn_desktop.ui.widgets.basic import button, label
@@ -86,11 +87,9 @@ class NavButton(QAbstractButton):
 
 
 class Sidebar(QWidget):
-    """``pages`` are (key, name, icon, shortcut); closed until ``open``, since pages need a node."""
+    """What needs a node is closed until ``open``."""
 
-    def __init__(
-        self, theme: Theme, pages: Sequence[tuple[str, str, str, str]], go: Callable[[str], None]
-    ) -> None:
+    def __init__(self, theme: Theme, pages: Sequence[PageSpec], go: Callable[[str], None]) -> None:
         super().__init__()
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -103,9 +102,13 @@ class Sidebar(QWidget):
         column.setSpacing(2)
         column.addLayout(self._brand())
         column.addSpacing(18)
-        for key, name, icon, shortcut in pages:
-            column.addWidget(self._nav(key, name, icon, shortcut))
+        for spec in pages:
+            if not spec.low:
+                column.addWidget(self._nav(spec))
         column.addStretch(1)
+        for spec in pages:
+            if spec.low:
+                column.addWidget(self._nav(spec))
         self._toggle = button("", theme, "strip", tr("Switch between the light and the dark theme"))
         self._toggle.clicked.connect(theme.toggle)
         theme.on_change(self._name_toggle)
@@ -120,12 +123,12 @@ class Sidebar(QWidget):
         for key, made in self.buttons.items():
             made.setHidden(key in keys)
 
-    def _nav(self, key: str, name: str, icon: str, shortcut: str) -> NavButton:
-        made = NavButton(self._theme, name, icon, shortcut)
-        made.clicked.connect(lambda: self._go(key))
-        made.setEnabled(False)
+    def _nav(self, spec: PageSpec) -> NavButton:
+        made = NavButton(self._theme, tr(spec.name), spec.icon, spec.shortcut)
+        made.clicked.connect(lambda: self._go(spec.key))
+        made.setEnabled(spec.alone)
         self._group.addButton(made)
-        self.buttons[key] = made
+        self.buttons[spec.key] = made
         return made
 
     def mark(self, key: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,19 +18,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gpn_desktop.services.desk import Desk
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.live import LiveView
 from gpn_desktop.ui.models.phases import running_jobs
 from gpn_desktop.ui.opening import Opening
+from gpn_desktop.ui.pagelist import PAGES, PageSpec
 from gpn_desktop.ui.pages.base import Page, PageContext
-from gpn_desktop.ui.pages.demo import DemoPage
-from gpn_desktop.ui.pages.earnings import EarningsPage
-from gpn_desktop.ui.pages.home import HomePage
-from gpn_desktop.ui.pages.jobs import JobsPage
-from gpn_desktop.ui.pages.network import NetworkPage
 from gpn_desktop.ui.pages.start import StartPage
-from gpn_desktop.ui.pages.votes import VotesPage
 from gpn_desktop.ui.sidebar import Sidebar
 from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.strip import Strip, is_test_prover
@@ -49,39 +44,18 @@ SECOND_MS = 1000
 MOST_BANNERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PageSpec:
-    """A page of the window. A new one is a module in ``pages`` and a line in ``PAGES``."""
-
-    key: str
-    name: str
-    icon: str
-    make: Callable[[PageContext], Page]
-    of_story: bool = False  # only there where a story is told
-
-
-PAGES = (
-    PageSpec("home", "Home", "home", HomePage),
-    PageSpec("jobs", "Jobs", "jobs", JobsPage),
-    PageSpec("votes", "Votes", "votes", VotesPage),
-    PageSpec("earnings", "Earnings", "earnings", EarningsPage),
-    PageSpec("network", "Network", "network", NetworkPage),
-    PageSpec("demo", "Demo", "play", DemoPage, of_story=True),
-)
-
-
 class MainWindow(QMainWindow):
     """Up before there is a facade: first a starting page, then ``attach``."""
 
     quit_asked = Signal()
 
-    def __init__(self, theme: Theme, title: str, banner: str = "") -> None:
+    def __init__(self, theme: Theme, title: str, banner: str = "", desk: Desk | None = None) -> None:
         super().__init__()
         self._theme = theme
         self._note = banner
         self._story: Story | None = None
         self._facade: Facade | None = None
-        self._context: PageContext | None = None
+        self._desk = desk or Desk()
         self._live: LiveView | None = None
         self._view: NodeView | None = None
         self._closing = False
@@ -90,20 +64,22 @@ class MainWindow(QMainWindow):
         self.pages: dict[str, Page] = {}
         self.current = "home"
         self.tasks = Tasks(self.show_error)
+        self._context = PageContext(None, self.tasks, theme, self.go, None, self._desk)
         self.setWindowTitle(title)
         self.setWindowIcon(QIcon(str(ICONS / "app.svg")))
         self.resize(theme.fonts.px(1280), theme.fonts.px(800))
         self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
         self._build()
         self._shortcut("Ctrl+Q", self.close)
+        for spec in PAGES:
+            self._shortcut(spec.shortcut, partial(self._key, spec))
         self._second = QTimer(self)
         self._second.setInterval(SECOND_MS)
         self._second.timeout.connect(self._tick)
 
     def _build(self) -> None:
         theme = self._theme
-        entries = [(s.key, tr(s.name), s.icon, f"Ctrl+{n}") for n, s in enumerate(PAGES, start=1)]
-        self.sidebar = Sidebar(theme, entries, self.go)
+        self.sidebar = Sidebar(theme, PAGES, self.go)
         self.sidebar.hide_pages(_story_pages())
         self.banners = BannerArea(theme, self._dismiss)
         self.start_page = StartPage(theme)
@@ -155,10 +131,8 @@ class MainWindow(QMainWindow):
     def attach(self, facade: Facade) -> None:
         """Show this node from now on."""
         self._facade = facade
-        self._context = PageContext(facade, self.tasks, self._theme, self.go, self._story)
-        for number, spec in enumerate(PAGES, start=1):
-            if self._story is not None or not spec.of_story:
-                self._shortcut(f"Ctrl+{number}", partial(self.go, spec.key))
+        self._drop_pages()
+        self._context = PageContext(facade, self.tasks, self._theme, self.go, self._story, self._desk)
         self.sidebar.open()
         self.sidebar.hide_pages(() if self._story is not None else _story_pages())
         self._shortcut("Ctrl+F", self._search)
@@ -175,9 +149,19 @@ class MainWindow(QMainWindow):
         """The node's latest view."""
         return self._view
 
+    def _key(self, spec: PageSpec) -> None:
+        if not self.sidebar.buttons[spec.key].isHidden():
+            self.go(spec.key)
+
     def go(self, key: str) -> None:
-        """Open a page."""
-        page = self._page(key)
+        """Open a page; before there is a node, home is the page that tells how far its start is."""
+        spec = next(spec for spec in PAGES if spec.key == key)
+        if self._facade is None and (spec.key == "home" or not spec.alone):
+            self.current = "home"
+            self.sidebar.mark("home")
+            self.stack.setCurrentWidget(self.start_page)
+            return
+        page = self._page(spec)
         self.current = key
         self.sidebar.mark(key)
         self.stack.setCurrentWidget(page)
@@ -186,14 +170,19 @@ class MainWindow(QMainWindow):
             page.refresh(self._view)
         page.opened()
 
-    def _page(self, key: str) -> Page:
+    def _page(self, spec: PageSpec) -> Page:
         """Built when it is first opened: all pages at once would hold up several frames."""
-        if key not in self.pages:
-            assert self._context is not None
-            spec = next(spec for spec in PAGES if spec.key == key)
-            self.pages[key] = spec.make(self._context)
-            self.stack.addWidget(self.pages[key])
-        return self.pages[key]
+        if spec.key not in self.pages:
+            self.pages[spec.key] = spec.make(self._context)
+            self.stack.addWidget(self.pages[spec.key])
+        return self.pages[spec.key]
+
+    def _drop_pages(self) -> None:
+        """Pages that were open before there was a node do not know it."""
+        for page in self.pages.values():
+            self.stack.removeWidget(page)
+            page.deleteLater()
+        self.pages.clear()
 
     def _show(self, view: NodeView) -> None:
         self._view = view
@@ -212,7 +201,7 @@ class MainWindow(QMainWindow):
             self.show_problem(line.text)
 
     def _tick(self) -> None:
-        if self._view is not None and self.isVisible():
+        if self.isVisible() and self.current in self.pages:
             self.pages[self.current].tick()
 
     # banners ----------------------------------------------------------------------------------------
@@ -258,11 +247,10 @@ class MainWindow(QMainWindow):
             self.strip.pause.setEnabled(True)
 
     def _search(self) -> None:
-        self.go("jobs")
-        page = self.pages["jobs"]
-        if isinstance(page, JobsPage):
-            page.search.setFocus()
-            page.search.selectAll()
+        """In the page that is open, or among the jobs where it has nothing to search."""
+        if not (self.current in self.pages and self.pages[self.current].open_search()):
+            self.go("jobs")
+            self.pages["jobs"].open_search()
 
     def _shortcut(self, keys: str, act: Callable[[], object]) -> None:
         QShortcut(QKeySequence(keys), self).activated.connect(act)

@@ -246,6 +246,8 @@ class FakeFacade:
         self.may_close = asyncio.Event()
         self.may_close.set()
         self.jobs_error: GpnError | None = None
+        self.trials = None
+        self.membership = None
 
     def change(self, **fields: object) -> None:
         """A new view, and everyone told."""

@@ -20,9 +20,10 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.ui.pagelist import PAGES
 from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
-from gpn_desktop.ui.window import PAGES, MainWindow
+from gpn_desktop.ui.window import MainWindow
 from tests.ui.fake import FakeFacade, demo_view, history_row
 
 SIZE = QSize(1280, 800)

@@ -1,13 +1,14 @@
-"""What a page is: a title, its buttons, and a refresh from a snapshot. It knows facade and theme only."""
+"""What a page is: a title, its buttons, and a refresh from a snapshot. It knows node, desk, theme only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from gpn_desktop.services.desk import Desk
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.theme import Theme
@@ -21,13 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What pages get. ``go`` opens another page by its key; ``story`` is there on a demo network."""
+    """What pages get. ``go`` opens another page by its key; ``story`` is there on a demo network.
 
-    facade: Facade
+    ``node`` is None on the pages that are there before a node runs.
+    """
+
+    node: Facade | None
     tasks: Tasks
     theme: Theme
     go: Callable[[str], None]
     story: Story | None = None
+    desk: Desk = field(default_factory=Desk)
+
+    @property
+    def facade(self) -> Facade:
+        """The node, on the pages that are only there while one runs."""
+        assert self.node is not None
+        return self.node
 
 
 class Page(QWidget):
@@ -56,10 +67,14 @@ class Page(QWidget):
         self.column.addLayout(head)
 
     def refresh(self, view: NodeView) -> None:
-        raise NotImplementedError
+        """The node is another one now; pages that show nothing of it leave this as it is."""
 
     def opened(self) -> None:
         """The page has become the visible one."""
+
+    def open_search(self) -> bool:
+        """Put the cursor into the page's search; False if it has none."""
+        return False
 
     def tick(self) -> None:
         """A second has passed; running times move on."""

@@ -68,6 +68,11 @@ class JobsPage(Page):
         if not self.model.started:
             self.model.start(self.search.text())
 
+    def open_search(self) -> bool:
+        self.search.setFocus()
+        self.search.selectAll()
+        return True
+
     def refresh(self, view: NodeView) -> None:
         self._view = view
         self.model.show_live(view.jobs)

@@ -1,0 +1,25 @@
+"""What the window has whether or not a node runs: keys, checks, logs, settings.
+
+Each part is a service of its own; one that is missing, as in tests of a single page, is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any as Diagnostics
+    from typing import Any as Health
+    from typing import Any as LogBook
+    from typing import Any as Preferences
+    from typing import Any as Wallet
+
+
+@dataclass
+class Desk:
+    wallet: Wallet | None = None
+    health: Health | None = None
+    logs: LogBook | None = None
+    diagnostics: Diagnostics | None = None
+    preferences: Preferences | None = None
