@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
+from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images
 from gpn_desktop.services.membership import Membership
@@ -71,12 +72,32 @@ class Facade(Protocol):
 
     async def consumers(self) -> list[ConsumerView]: ...
 
+    async def try_image(self, consumer: Address) -> None:
+        """Begin to try a consumer's image against what the consumer asks for; ``trials`` follows it.
+
+        Raises:
+            ConsumerUnknown, TrialRunning, ChainUnreachable
+        """
+        ...
+
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         """A page of the history, newest first."""
         ...
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
         """What the containers wrote while they worked on a request, by role."""
+        ...
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        """Who is connected now; cheap, no I/O."""
+        ...
+
+    async def connect(self, address: str) -> None:
+        """Connect to a multiaddress and keep it for later starts; NetworkDown where nobody answers there."""
+        ...
+
+    async def ban(self, peer: Address, seconds: float) -> None:
+        """Drop a peer and refuse it for so long, by the operator's word."""
         ...
 
     async def pause(self, paused: bool) -> None:

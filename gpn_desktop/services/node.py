@@ -20,17 +20,17 @@ from gpn_desktop.ports.chain import (
     ChainEvent,
     ChainUp,
     ConsumerChanged,
-    ConsumerInfo,
     NewHead,
     Reorged,
     SnapshotTaken,
 )
-from gpn_desktop.ports.network import PeerUp, Received
-from gpn_desktop.ports.runtime import ImageRef, ImageState
+from gpn_desktop.ports.network import PeerInfo, PeerUp, Received
+from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
 from gpn_desktop.services.canaries import Canaries
+from gpn_desktop.services.catalogue import Catalogue, start_trial
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
 from gpn_desktop.services.entry import Entry, view_of_row
@@ -38,6 +38,7 @@ from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
 from gpn_desktop.services.jobs import Jobs
 from gpn_desktop.services.membership import Membership
+from gpn_desktop.services.offers import offer_of
 from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
@@ -69,9 +70,6 @@ class Node:
         self.intake = Intake(ctx, authority, self.book, self.outbox)
         self._chain = chain
         self._chain_up = chain is not None
-        self._consumers: dict[Address, ConsumerView] = {}
-        self._consumers_stale = False
-        self._loading: asyncio.Task[None] | None = None
         self._serving: dict[Address, ImageRef] = {}
         self.images = images or Images(ctx.runtime, None, MemoryImageBook())
         self.images.attach(self._serving.values, ctx.changed)
@@ -85,6 +83,7 @@ class Node:
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership
             self.membership.begin, self.membership.end = self._begin, self._end
+        self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)
 
     # start and stop ---------------------------------------------------------------------------------------
 
@@ -110,7 +109,7 @@ class Node:
         self.ctx.tasks.spawn(self._keep_house(), "housekeeping")
         if self._chain is not None:
             self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
-            self._look_at_consumers()
+            self.catalogue.look_again()
         self.ctx.changed()
 
     def serves(self, image: ImageRef) -> bool:
@@ -123,14 +122,14 @@ class Node:
         self.ctx.tasks.spawn(self._prepare(consumer), "image")
         for peer in self.ctx.network.peers():
             self.ctx.tasks.spawn(self.intake.sync(peer.peer, consumer), "sync")
-        self._look_at_consumers()
+        self.catalogue.look_again()
 
     async def _end(self, consumer: Address) -> None:
         await self.ctx.network.leave(consumer)
         image = self._serving.pop(consumer, None)
         if image is not None and image not in self._serving.values():
             await self.ctx.runtime.release(image)
-        self._look_at_consumers()
+        self.catalogue.look_again()
 
     def _served(self) -> tuple[Address, ...]:
         return self.ctx.serve
@@ -270,7 +269,7 @@ class Node:
             self._chain_up = isinstance(event, ChainUp)
             self.ctx.changed()
         if isinstance(event, SnapshotTaken | ConsumerChanged):
-            self._look_at_consumers()
+            self.catalogue.look_again()
         if isinstance(event, SnapshotTaken) and self.membership is not None:
             await self.membership.on_snapshot(event)
         if isinstance(event, SnapshotTaken) and event.consumer in self._served():
@@ -311,7 +310,7 @@ class Node:
             listen=ctx.network.listen_addresses(),
             jobs=tuple(entry.view(now) for entry in reversed(entries)),
             earnings=self.earnings.view() if self.earnings else EarningsView(),
-            consumers=tuple(self._consumers.values()),
+            consumers=self.catalogue.views(),
             alerts=tuple(ctx.alerts),
             workers=ctx.cluster.workers() if ctx.cluster is not None else (),
         )
@@ -414,56 +413,30 @@ class Node:
         await self.intake.cancel(request_id, signature)
 
     async def consumers(self) -> list[ConsumerView]:
-        """All registered consumers, with what this node has to do with each."""
-        if self._chain is None:
-            return list(self._consumers.values())
-        latest = {entry.consumer: entry.job.request for entry in self.book.entries.values()}
-        infos = await self._chain.consumers()
-        views = [await self._consumer_view(info, latest.get(info.address)) for info in infos]
-        self._consumers = {view.address: view for view in views}
-        return views
+        await self.catalogue.load()
+        return list(self.catalogue.views())
 
-    async def _consumer_view(self, info: ConsumerInfo, latest: Request | None) -> ConsumerView:
-        assert self._chain is not None
-        image = ImageRef(info.image_name, info.image_digest)
-        snapshot = await self._chain.snapshot(info.address, info.snapshot_id)
-        served = info.address in self._served()
-        status = self.ctx.runtime.status(image)
-        duties = self.membership
-        return ConsumerView(
-            info.address,
-            info.image_name,
-            info.image_digest,
-            info.balance,
-            info.snapshot_id,
-            len(snapshot.seats) if snapshot else 0,
-            status.life.state.value if served else ImageState.ABSENT.value,
-            snapshot is not None and self.ctx.me in snapshot.members,
-            served=served,
-            leaving=duties is not None and info.address in duties.leaving,
-            expires_at=duties.expiry.get(info.address, 0) if duties is not None else 0,
-            exiting=bool(info.exit_at),
-            reward=latest.reward if latest else None,
-            turn_seconds=latest.details.proving_timeout if latest else None,
-        )
-
-    def _look_at_consumers(self) -> None:
-        """Once for all events of a moment: a start tells every change that there ever was."""
-        self._consumers_stale = True
-        if self._loading is None or self._loading.done():
-            self._loading = self.ctx.tasks.spawn(self._load_consumers(), "consumers")
-
-    async def _load_consumers(self) -> None:
-        while self._consumers_stale:
-            self._consumers_stale = False
-            await self.consumers()
-        self.ctx.changed()
+    async def try_image(self, consumer: Address) -> None:
+        view = self.catalogue.view(consumer)
+        offer = await offer_of(view, self._chain, self.authority, self.ctx.options.settle.max_batch)
+        start_trial(self.trials, view, offer)
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         return await self.ctx.store.jobs(offset, limit, search)
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
         return await self.ctx.store.logs(request_id)
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        return self.ctx.network.peers()
+
+    async def connect(self, address: str) -> None:
+        await self.ctx.network.connect(address)
+        self.ctx.changed()
+
+    async def ban(self, peer: Address, seconds: float) -> None:
+        self.ctx.network.ban(peer, seconds, "banned by the operator")
+        self.ctx.changed()
 
     async def pause(self, paused: bool) -> None:
         self.book.paused = paused

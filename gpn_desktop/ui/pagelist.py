@@ -38,6 +38,7 @@ class PageSpec:
 
 PAGES = (
     PageSpec("home", "Home", "home", "home:HomePage", "Ctrl+1", alone=True),
+    PageSpec("consumers", "Consumers & images", "consumers", "consumers:ConsumersPage", "Ctrl+2"),
     PageSpec("jobs", "Jobs", "jobs", "jobs:JobsPage", "Ctrl+3"),
     PageSpec("votes", "Votes", "votes", "votes:VotesPage", "Ctrl+4"),
     PageSpec("earnings", "Earnings", "earnings", "earnings:EarningsPage", "Ctrl+5"),

@@ -64,7 +64,7 @@ class NavButton(QAbstractButton):
         painter.drawPixmap(12, (box.height() - size) // 2, theme.pixmap(self._icon, tone, size))
         painter.setFont(fonts.medium)
         painter.setPen(theme.color(tone))
-        text_box = box.adjusted(12 + size + 10, 0, -44, 0)
+        text_box = box.adjusted(12 + size + 10, 0, -44 if self.count else -4, 0)
         painter.drawText(
             text_box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text()
         )

@@ -90,6 +90,18 @@ def took(millis: int) -> str:
     return span(millis // 1000)
 
 
+def size(count: int) -> str:
+    """Bytes for people, in decimal units as disks and registries count: ``64 MB``, ``1.3 GB``."""
+    if count < 1000:
+        return tr("{n} bytes").format(n=count)
+    tenths, unit = count // 100, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if tenths < 10_000:
+            break
+        tenths, unit = tenths // 1000, larger
+    return f"{tenths // 10} {unit}" if tenths >= 100 else f"{tenths // 10}.{tenths % 10} {unit}"
+
+
 def ordinal(number: int) -> str:
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 
@@ -28,6 +29,15 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], qasync.QEventLoop]]:
     app = QApplication.instance() or QApplication(["gpn-desktop"])
     return {"qt": lambda: qasync.QEventLoop(app)}
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop run until it is so."""
+    for _ in range(2_000):
+        if true():
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("waited in vain for 10 s")
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
+from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
 from gpn_desktop.core.errors import GpnError, UnknownRequest
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
@@ -20,7 +21,11 @@ from gpn_desktop.core.types import (
     hex0x,
     to_wei,
 )
+from gpn_desktop.ports.network import PeerInfo
+from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.images import Images, MemoryImageBook
+from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import (
     ConsumerView,
     EarningsView,
@@ -32,11 +37,12 @@ from gpn_desktop.services.views import (
     TurnView,
     VoteView,
 )
+from tests.ui.fake_duties import FakeMembership, trials, tried
 
 _dice = random.Random(7)
 ME = Address(bytes.fromhex("41c2a07e6f3d5b19c8e24470b6fd0c11a3e5979b"))
 PEERS = tuple(Address(_dice.randbytes(20)) for _ in range(5))
-CONSUMERS = tuple(Address(_dice.randbytes(20)) for _ in range(3))
+CONSUMERS = tuple(Address(_dice.randbytes(20)) for _ in range(6))
 
 
 def hash32(seed: object) -> Hash32:
@@ -145,9 +151,17 @@ def demo_jobs() -> tuple[JobView, ...]:
     return tuple(jobs)
 
 
+_CONSUMERS = (  # image, its state here, what this node has to do with it
+    ("acme/prover", "serving", "committed"),
+    ("helix/groth16", "busy", "committed"),
+    ("orbit/ezkl", "pulling", "served"),
+    ("tessera/plonk", "absent", ""),
+    ("nimbus/prover", "absent", ""),
+    ("delta/zk", "absent", ""),
+)
+
+
 def demo_consumers() -> tuple[ConsumerView, ...]:
-    names = ("acme/prover", "helix/groth16", "orbit/ezkl")
-    states = ("serving", "serving", "pulling")
     return tuple(
         ConsumerView(
             address,
@@ -155,12 +169,42 @@ def demo_consumers() -> tuple[ConsumerView, ...]:
             hash32(name),
             Gwei(4_250_000_000 + at * 731_000_000),
             7 + at,
-            5,
+            5 + at % 3,
             state,
-            state == "serving",
+            duty == "committed",
+            served=bool(duty),
+            expires_at=int(time.time()) + (23 - at) * 86_400 if duty else 0,
+            reward=Gwei(2_100_000 - at * 140_000) if at != 5 else None,
+            turn_seconds=60 * (1 + at % 4) if at != 5 else None,
         )
-        for at, (address, name, state) in enumerate(zip(CONSUMERS, names, states, strict=True))
+        for at, (address, (name, state, duty)) in enumerate(zip(CONSUMERS, _CONSUMERS, strict=True))
     )
+
+
+def demo_peers() -> tuple[PeerInfo, ...]:
+    return tuple(
+        PeerInfo(
+            peer,
+            f"/ip4/203.0.113.{7 + at}/tcp/4001",
+            None if at == 3 else 18.4 + at * 31,
+            10.0 - at * 4,
+            CONSUMERS[: 2 + at % 2],
+        )
+        for at, peer in enumerate(PEERS[:4])
+    )
+
+
+def demo_trials() -> Trials:
+    """One image that this machine can run in time, one that it cannot."""
+    made = trials()
+    for consumer, go in (
+        (demo_consumers()[0], True),
+        (demo_consumers()[3], False),
+        (demo_consumers()[4], True),
+    ):
+        image = ImageRef(consumer.image_name, consumer.image_digest)
+        made.views[image] = tried(image, go)
+    return made
 
 
 def demo_view() -> NodeView:
@@ -246,8 +290,14 @@ class FakeFacade:
         self.may_close = asyncio.Event()
         self.may_close.set()
         self.jobs_error: GpnError | None = None
-        self.trials = None
-        self.membership = None
+        self.images = Images(BuiltinRuntime(), None, MemoryImageBook())
+        self.trials: Trials | None = demo_trials()
+        self.membership = FakeMembership()
+        self.found: tuple[PeerInfo, ...] = demo_peers() if view.peers else ()
+        self.connected: list[str] = []
+        self.banned: list[Address] = []
+        self.connect_error: GpnError | None = None
+        self.tried: list[Address] = []
 
     def change(self, **fields: object) -> None:
         """A new view, and everyone told."""
@@ -298,6 +348,24 @@ class FakeFacade:
 
     async def consumers(self) -> list[ConsumerView]:
         return list(self.now.consumers)
+
+    async def try_image(self, consumer: Address) -> None:
+        self.tried.append(consumer)
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        return self.found
+
+    async def connect(self, address: str) -> None:
+        if self.connect_error is not None:
+            raise self.connect_error
+        self.connected.append(address)
+
+    async def ban(self, peer: Address, seconds: float) -> None:
+        self.banned.append(peer)
+        self.found = tuple(one for one in self.found if one.peer != peer)
+
+    async def logs(self, request_id: Hash32) -> dict[str, str]:
+        return {}
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         self.pages.append((offset, limit, search))

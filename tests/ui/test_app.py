@@ -19,8 +19,8 @@ from gpn_desktop.ui.app import Desktop, has_display
 from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pages.demo import DemoPage
 from gpn_desktop.ui.story import Story
+from tests.ui.conftest import until
 from tests.ui.fake import FakeFacade, demo_view
-from tests.ui.test_window import until
 
 UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
 

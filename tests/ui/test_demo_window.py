@@ -19,6 +19,7 @@ from gpn_desktop.composition.openings import demo_opening
 from gpn_desktop.core.errors import ChainUnreachable
 from gpn_desktop.services.views import NodeView, Phase
 from gpn_desktop.ui.app import Desktop
+from gpn_desktop.ui.pages.consumers import ConsumersPage
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
 from gpn_desktop.ui.pages.jobs import JobsPage
@@ -121,7 +122,13 @@ async def test_a_demo_runs_to_paid_before_ones_eyes(qapp: QApplication, anvil: N
         network = window.pages["network"]
         assert isinstance(network, NetworkPage)
         assert network.peers.figure.text() == "2"
-        assert [(row.committed, row.image_state) for row in network.model.rows] == [(True, "serving")]
+        assert len(network.model.rows) == 2
+        window.go("consumers")
+        consumers = window.pages["consumers"]
+        assert isinstance(consumers, ConsumersPage)
+        (line,) = consumers.model.rows
+        assert (line.view.committed, line.view.served, line.view.image_state) == (True, True, "serving")
+        assert (line.view.turn_seconds, line.view.expires_at > 0) == (30, True)
         assert all(banner.tone != "bad" for banner in window.banners.shown)
 
 

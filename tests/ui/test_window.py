@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QTableView, QWidget
 
@@ -18,25 +16,17 @@ from gpn_desktop.core.errors import InsufficientFunds, StoreCorrupt, Transaction
 from gpn_desktop.core.types import Gwei, Wei
 from gpn_desktop.ports.cluster import WorkerState, WorkerView
 from gpn_desktop.services.views import EarningsView, Phase
+from gpn_desktop.ui.pagelist import PAGES
+from gpn_desktop.ui.pages.consumers import ConsumersPage
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
 from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.pages.network import NetworkPage
 from gpn_desktop.ui.pages.votes import VotesPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
-from gpn_desktop.ui.pagelist import PAGES
 from gpn_desktop.ui.window import MainWindow
-from tests.ui.conftest import Attach
+from tests.ui.conftest import Attach, until
 from tests.ui.fake import ME, FakeFacade, demo_view, empty_view, hash32, history_row, job
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Let the loop run until it is so."""
-    for _ in range(2_000):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    pytest.fail("waited in vain for 10 s")
 
 
 def earnings(window: MainWindow) -> EarningsPage:
@@ -147,6 +137,9 @@ async def test_the_sidebar_works_by_arrows_and_tab_leaves_it(attach: Attach) -> 
     home = window.sidebar.buttons["home"]
     home.setFocus()
     QTest.keyClick(home, Qt.Key.Key_Down)
+    focused = QApplication.focusWidget()
+    assert focused is window.sidebar.buttons["consumers"]
+    QTest.keyClick(focused, Qt.Key.Key_Down)
     focused = QApplication.focusWidget()
     assert focused is window.sidebar.buttons["jobs"]
     QTest.keyClick(focused, Qt.Key.Key_Space)
@@ -363,7 +356,8 @@ async def test_empty_pages_say_what_will_appear(attach: Attach) -> None:
     assert earnings(window).list.empty.title() == "No rewards yet"
     for key, kind, title in (
         ("votes", VotesPage, "No votes yet"),
-        ("network", NetworkPage, "No consumers yet"),
+        ("network", NetworkPage, "No peers yet"),
+        ("consumers", ConsumersPage, "No consumers yet"),
     ):
         window.go(key)
         other = window.pages[key]

@@ -53,6 +53,9 @@ class Outbox:
         for record in unsettled:
             if record.state is TxState.REPLACED:
                 await self._load_replaced(record)
+        for record in await self._journal.recent_txs(REMEMBERED):
+            if record.state is TxState.CONFIRMED and record.intent not in self._open:
+                self._mined.setdefault(record.intent, Mined(record, ()))
 
     async def _load_replaced(self, record: TxRecord) -> None:
         name = intent_of(record)

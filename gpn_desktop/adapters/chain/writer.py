@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK_SECONDS: Final = 5.0  # how long a lost push can delay the news of a receipt
 USUAL_TIP: Final = GWEI  # wei per gas
+LOOKED_BACK: Final = 64  # blocks; older receipts may be gone from a chain node that prunes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,11 @@ class Writer:
         self._rpc = rpc
         async with self._sending:
             await self._outbox.load()
+            head = await rpc.header()
             for record in self._outbox.mined():
-                if record.state is TxState.MINED:
+                # A reorganisation while nobody looked may have gone deeper than what counts as lasting.
+                lasts = head is not None and record.block + LOOKED_BACK <= head.number
+                if record.state is TxState.MINED or not lasts:
                     await self._still_mined(rpc, record)
             await self._resync(rpc)
 

@@ -27,7 +27,10 @@ _NOWHERE = QModelIndex()
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one cell shows. ``tone`` and ``icon`` are names of the theme; ``sub`` is a second, quiet line."""
+    """What one cell shows. ``tone`` and ``icon`` are names of the theme; ``sub`` is a second, quiet line.
+
+    ``bar`` draws how far something is, in thousandths; ``after`` is said quietly behind text and bar.
+    """
 
     text: str
     tone: str = "text"
@@ -36,6 +39,8 @@ class Cell:
     sub: str = ""
     mono: bool = False
     strong: bool = False
+    bar: int | None = None
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

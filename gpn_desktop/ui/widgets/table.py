@@ -28,6 +28,7 @@ HEADER = 38
 EDGE = 16
 LEAST = 110
 NARROWEST = 0.9
+BAR = 120
 
 
 def inner(box: QRect, column: int, columns: int) -> QRect:
@@ -93,9 +94,34 @@ class CellDelegate(QStyledItemDelegate):
             box = box.adjusted(size + 6, 0, 0, 0)
         painter.setFont(font)
         painter.setPen(self._theme.color(cell.tone))
+        if cell.bar is not None or cell.after:
+            self._text_and_more(painter, box, cell)
+            return
         side = Qt.AlignmentFlag.AlignRight if column in self._right else Qt.AlignmentFlag.AlignLeft
         text = QFontMetrics(font).elidedText(cell.text, Qt.TextElideMode.ElideRight, box.width())
         painter.drawText(box, int(side | Qt.AlignmentFlag.AlignVCenter), text)
+
+    def _text_and_more(self, painter: QPainter, box: QRect, cell: Cell) -> None:
+        """A word, how far it is, and a quiet figure behind, from left to right."""
+        metrics = painter.fontMetrics()
+        middle = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        painter.drawText(box, middle, cell.text)
+        box = box.adjusted(metrics.horizontalAdvance(cell.text) + 6, 0, 0, 0)
+        if cell.bar is not None and box.width() > 0:
+            width = min(self._theme.fonts.px(BAR), box.width())
+            track = QRect(box.x(), box.center().y() - 2, width, 6)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.color("border"))
+            painter.drawRoundedRect(track, 3, 3)
+            painter.setBrush(self._theme.color("accent"))
+            track.setWidth(max(6, width * min(1000, cell.bar) // 1000))
+            painter.drawRoundedRect(track, 3, 3)
+            box = box.adjusted(width + 8, 0, 0, 0)
+        painter.setFont(self._theme.fonts.body)
+        painter.setPen(self._theme.color("muted"))
+        rest = painter.fontMetrics().elidedText(cell.after, Qt.TextElideMode.ElideRight, max(0, box.width()))
+        painter.drawText(box, middle, rest)
 
 
 class Table(QTableView):

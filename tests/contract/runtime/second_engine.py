@@ -74,7 +74,11 @@ class SecondEngine:
     def load(self, image: ImageRef) -> ImageRef:
         """Brings an image of the first engine here; named by the engine's own id, as there is no registry."""
         first, second = docker.APIClient(version="auto"), self.api()
-        found = first.inspect_image(str(image) if images.registry() else f"sha256:{image.digest.hex()}")["Id"]
+        name = f"sha256:{image.digest.hex()}"
+        if images.registry():
+            name = str(image)
+            first.pull(name)  # an earlier test may have taken it from the engine
+        found = first.inspect_image(name)["Id"]
         list(second.load_image(b"".join(first.get_image(found))))
         return ImageRef(image.name, Hash32(bytes.fromhex(found.removeprefix("sha256:"))))
 

@@ -124,7 +124,8 @@ async def test_after_a_reorganisation_all_of_them_wait_again(winner: int, restar
     assert newest.block == newest.fee == newest.gas_used == 0
 
 
-async def test_a_confirmed_one_can_be_reopened_and_a_failed_one_is_forgotten() -> None:
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_confirmed_one_can_be_reopened_and_a_failed_one_is_forgotten(restart: bool) -> None:
     journal, outbox = await opened()
     for nonce, name in enumerate(("good", "bad")):
         record = signed(name, nonce)
@@ -133,6 +134,8 @@ async def test_a_confirmed_one_can_be_reopened_and_a_failed_one_is_forgotten() -
         closed = await outbox.mined_as(record, replace(mined(record), state=state))
         assert closed is not None
         await outbox.confirmed(closed)
+    if restart:
+        journal, outbox = await opened(journal)
     assert [record.intent for record in outbox.mined()] == ["good"]
     assert outbox.mined()[0].state is TxState.CONFIRMED
     bad = await journal.tx_by_intent("bad")
