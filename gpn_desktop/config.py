@@ -12,7 +12,7 @@ import argparse
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -381,21 +381,31 @@ def load(
     looked for in the user's configuration folder, where it may be missing.
     """
     environment = os.environ if env is None else env
-    found: dict[str, tuple[Any, str]] = {}
-    for key, value, source in _from_file(file, environment):
-        found[key] = (value, source)
+    found = merged(_from_file(file, environment), environment, cli or {})
+    return checked(found)
+
+
+def checked(found: Mapping[str, tuple[Any, str]]) -> NodeConfig:
+    """What ``merged`` found, each setting by itself and all together; ConfigError."""
+    config = NodeConfig(**{SETTINGS[key].field: parsed(key, *given) for key, given in found.items()})
+    _check_together(config)
+    return config
+
+
+def merged(
+    entries: Iterable[tuple[str, Any, str]], env: Mapping[str, str], cli: Mapping[str, Any]
+) -> dict[str, tuple[Any, str]]:
+    """What was set, as it was written, and where the value in force is from; ``entries`` are the file's."""
+    found = {key: (value, source) for key, value, source in entries}
     for key, setting in SETTINGS.items():
-        value = environment.get(setting.env, "")
+        value = env.get(setting.env, "")
         if value.strip():
             found[key] = (value, f"environment variable {setting.env}")
-    for key, value in (cli or {}).items():
+    for key, value in cli.items():
         if value is not None:
             option = SETTINGS[_known(key, "command line")].flag
             found[key] = (value, f"option {option}")
-    parsed = {SETTINGS[key].field: _parsed(key, value, source) for key, (value, source) in found.items()}
-    config = NodeConfig(**parsed)
-    _check_together(config)
-    return config
+    return found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -411,7 +421,8 @@ def arguments(namespace: argparse.Namespace) -> dict[str, Any]:
     return {key: value for key, value in vars(namespace).items() if key in SETTINGS}
 
 
-def _parsed(key: str, value: Any, source: str) -> Any:
+def parsed(key: str, value: Any, source: str) -> Any:
+    """One setting's value; ConfigError, which names the source."""
     try:
         return SETTINGS[key].parse(value)
     except ValueError as error:

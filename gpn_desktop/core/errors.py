@@ -433,6 +433,45 @@ class RateLimited(RequestRefused):
     remedy = "Wait a moment and send again."
 
 
+# 164x: settings and pause rules -------------------------------------------------------------------------
+
+
+class SettingsUnreadable(GpnError):
+    code = "GPN-1640"
+    remedy = "Correct the file, or move it away: the defaults apply without it."
+
+
+class SettingsRefused(GpnError):
+    """Nothing was written."""
+
+    code = "GPN-1641"
+    remedy = "Correct the setting; nothing was changed."
+
+
+class SettingsNotWritten(GpnError):
+    """The file on the disk is the old one, whole."""
+
+    code = "GPN-1642"
+    remedy = "Free space on the disk and allow writing to the folder, then apply again; nothing was changed."
+
+
+class PauseNotKept(GpnError):
+    """It holds now; a restart forgets it."""
+
+    code = "GPN-1643"
+    remedy = "Free space on the disk that holds the data folder, and set it again."
+
+
+class PauseRulesRefused(GpnError):
+    code = "GPN-1644"
+    remedy = "Correct the rule; those in force stay."
+
+
+class AutostartFailed(GpnError):
+    code = "GPN-1645"
+    remedy = "Add the application to the system's own list of programs that start at login."
+
+
 # 17xx: looking requests up ------------------------------------------------------------------------------
 
 
