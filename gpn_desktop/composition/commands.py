@@ -105,6 +105,7 @@ def window(args: argparse.Namespace) -> int:
         print("gpn-desktop: there is no display. Use `gpn-desktop node`.", file=sys.stderr)
         return 1
     from gpn_desktop.composition.demo_args import DemoArgs
+    from gpn_desktop.composition.desk import window_start
     from gpn_desktop.composition.openings import demo_opening, node_opening
 
-    return run_gui(node_opening(args.config), demo_opening(DemoArgs()))
+    return run_gui(node_opening(args.config), demo_opening(DemoArgs()), window_start(args.config))

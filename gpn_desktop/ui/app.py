@@ -17,8 +17,9 @@ from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.ui.collector import MainThreadCollector
-from gpn_desktop.ui.opening import Background, Opening
+from gpn_desktop.ui.opening import Background, Opening, Start
 from gpn_desktop.ui.signals import QuitSignals
+from gpn_desktop.ui.single import SingleInstance, raise_other
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.window import MainWindow
 
@@ -43,12 +44,13 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def run_gui(opening: Opening, other: Opening | None = None) -> int:
+def run_gui(opening: Opening, other: Opening | None = None, start: Start | None = None) -> int:
     """Run the window until it is closed, or SIGINT or SIGTERM comes; the process's exit code.
 
     Args:
         opening: what is opened first.
         other: offered where that cannot start.
+        start: what is there without a node, and under which name a second start finds this one.
 
     Returns:
         0, or 1 if the window was closed over a failed start or the node did not shut down in order.
@@ -62,36 +64,45 @@ def run_gui(opening: Opening, other: Opening | None = None) -> int:
     app.setApplicationName("gpn-desktop")
     app.setApplicationDisplayName("GPN Desktop")
     app.setQuitOnLastWindowClosed(False)
+    if start is not None and start.instance and raise_other(start.instance):
+        return 0
     # Network and chain threads must hand the interpreter over within a frame.
     sys.setswitchinterval(SWITCH_SECONDS)
     qt_app = app
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qt_app)) as runner:
-        return runner.run(_desktop(qt_app, opening, other))
+        return runner.run(_desktop(qt_app, opening, other, start or Start()))
 
 
-async def _desktop(app: QApplication, opening: Opening, other: Opening | None) -> int:
-    return await Desktop(app, opening, other).run()
+async def _desktop(app: QApplication, opening: Opening, other: Opening | None, start: Start) -> int:
+    return await Desktop(app, opening, other, start).run()
 
 
 class Desktop:
     """One run: start, live, shut down in order. Made on the running loop, which its window's tasks use."""
 
-    def __init__(self, app: QApplication, opening: Opening, other: Opening | None = None) -> None:
+    def __init__(
+        self, app: QApplication, opening: Opening, other: Opening | None = None, start: Start | None = None
+    ) -> None:
+        start = start or Start()
         self._opening = opening
         self._other = other
         self._failed = False
         self._quit = asyncio.Event()
         self._choice = asyncio.Event()
-        self.window = MainWindow(Theme(app), opening.title, opening.banner)
+        self.window = MainWindow(Theme(app), opening.title, opening.banner, start.desk)
+        self._instance = SingleInstance(start.instance, self.window) if start.instance else None
+        if self._instance is not None:
+            self._instance.raised.connect(self.window.show_window)
         self.window.quit_asked.connect(self._quit.set)
         self.window.start_page.again.connect(self._choice.set)
         self.window.start_page.other.connect(self._open_other)
 
     async def run(self) -> int:
-        signals = QuitSignals(self.window.close)
+        signals = QuitSignals(self.window.quit_now)
         collector = MainThreadCollector(self.window)
         self.window.show_starting(self._opening)
         self.window.show()
+        self.window.open_tray()
         try:
             facade = await self._start()
             if facade is None:
@@ -104,6 +115,8 @@ class Desktop:
         finally:
             collector.stop()
             signals.close()
+            if self._instance is not None:
+                self._instance.close()
 
     async def _start(self) -> Facade | None:
         """The running node, or None if the window was closed before there was one."""

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from gpn_desktop.services.desk import Desk
 
 if TYPE_CHECKING:
     # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
     from gpn_desktop.services.facade import Facade
     from gpn_desktop.ui.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a window begins with: its ``desk``, and the name by which a second start finds it ("": none)."""
+
+    desk: Desk = field(default_factory=Desk)
+    instance: str = ""
+
 
 MakeFacade: TypeAlias = "Callable[[], Awaitable[Facade]]"
 Background: TypeAlias = "Callable[[Facade], Awaitable[None]]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,16 +24,19 @@ from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.live import LiveView
 from gpn_desktop.ui.models.phases import running_jobs
+from gpn_desktop.ui.notify import Note, Notifier
 from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pagelist import PAGES, PageSpec
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.pages.start import StartPage
+from gpn_desktop.ui.quitting import QuitSheet, my_proofs
 from gpn_desktop.ui.sidebar import Sidebar
 from gpn_desktop.ui.story import Story, StoryLine
-from gpn_desktop.ui.strip import Strip, is_test_prover
+from gpn_desktop.ui.strip import PLAY_NETWORKS, Strip, is_test_prover
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import ICONS, Theme
+from gpn_desktop.ui.tray import Tray
 from gpn_desktop.ui.widgets.banners import Banner, BannerArea
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._may_close = False
         self._errors: list[Banner] = []
+        self.tray: Tray | None = None
+        self._notifier = Notifier(self._note_shown, time.monotonic, self._wants)
         self.pages: dict[str, Page] = {}
         self.current = "home"
         self.tasks = Tasks(self.show_error)
@@ -82,6 +88,7 @@ class MainWindow(QMainWindow):
         self.sidebar = Sidebar(theme, PAGES, self.go)
         self.sidebar.hide_pages(_story_pages())
         self.banners = BannerArea(theme, self._dismiss)
+        self.quit_sheet = QuitSheet(theme, self._finish_first, self.quit_now, self.hide)
         self.start_page = StartPage(theme)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.start_page)
@@ -93,6 +100,7 @@ class MainWindow(QMainWindow):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         inner.addWidget(self.banners)
+        inner.addWidget(_with_margins(self.quit_sheet))
         self._scroll = _scrolled(self.stack)
         inner.addWidget(self._scroll, 1)
         upper = QHBoxLayout()
@@ -192,6 +200,11 @@ class MainWindow(QMainWindow):
         self._show_banners()
         if self.current in self.pages:
             self.pages[self.current].refresh(view)
+        self._notifier.see(view)
+        if self.tray is not None:
+            self.tray.refresh(view)
+        if not self.quit_sheet.isHidden():
+            self._finishing(view)
 
     def _told(self, line: StoryLine) -> None:
         """The latest line stands in the strip; one that tells of a failure waits to be read."""
@@ -263,14 +276,58 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         event.ignore()
+        view = self._view
+        if view is not None and view.network not in PLAY_NETWORKS and my_proofs(view):
+            self.show_window()
+            self.quit_sheet.ask(view, self.tray is not None)
+        else:
+            self.quit_now()
+
+    def quit_now(self) -> None:
+        """Without a question, as a signal asks for it; the shutdown itself is in order."""
         if not self._closing:
             self._closing = True
+            self.quit_sheet.hide()
             self._show_banners()
             self.quit_asked.emit()
+
+    def _finish_first(self) -> None:
+        assert self._facade is not None
+        self.tasks.start(self._facade.pause(True))
+
+    def _finishing(self, view: NodeView) -> None:
+        self.quit_sheet.refresh(view)
+        if self.quit_sheet.finishing and not my_proofs(view):
+            self.quit_now()
+
+    # the tray ---------------------------------------------------------------------------------------
+
+    def open_tray(self) -> None:
+        """Where the desktop has one."""
+        if Tray.available():
+            self.tray = Tray(self.show_window, self._pause, self.close, self)
+            self.tray.open()
+
+    def show_window(self, page: str = "") -> None:
+        """To the front, from wherever it is, on ``page``."""
+        self.showNormal() if self.isMinimized() else self.show()
+        self.raise_()
+        self.activateWindow()
+        if page:
+            self.go(page)
+
+    def _note_shown(self, note: Note) -> None:
+        if self.tray is not None and not self.isActiveWindow():
+            self.tray.note(note)
+
+    def _wants(self, kind: str) -> bool:
+        return True
 
     def finish(self) -> None:
         """The node is down: close for good."""
         self._second.stop()
+        if self.tray is not None:
+            self.tray.close()
         if self._live is not None:
             self._live.close()
         self._may_close = True
@@ -279,6 +336,15 @@ class MainWindow(QMainWindow):
 
 def _story_pages() -> tuple[str, ...]:
     return tuple(spec.key for spec in PAGES if spec.of_story)
+
+
+def _with_margins(card: QWidget) -> QWidget:
+    """Between banners and page; takes no room while the card is hidden."""
+    holder = QWidget()
+    column = QVBoxLayout(holder)
+    column.setContentsMargins(32, 0, 32, 0)
+    column.addWidget(card)
+    return holder
 
 
 def _scrolled(content: QWidget) -> QScrollArea:
