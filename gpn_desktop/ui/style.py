@@ -88,7 +88,29 @@ QLineEdit {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.bord
   selection-background-color: {c.accent}; selection-color: {c.on_accent};
   placeholder-text-color: {c.muted}; }}
 QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
+QLineEdit[wrong="true"] {{ border-color: {c.bad}; }}
+QLineEdit:disabled {{ background: {c.raised}; color: {c.muted}; }}
 
+QComboBox {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
+  border-radius: 6px; padding: 0 {px(12)}; min-height: {px(33)}; }}
+QComboBox:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
+QComboBox:disabled {{ background: {c.raised}; color: {c.muted}; }}
+QComboBox::drop-down {{ border: none; width: {px(28)}; }}
+QComboBox QAbstractItemView {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border};
+  selection-background-color: {c.raised}; selection-color: {c.text}; outline: none; }}
+
+QMenu {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border}; padding: {px(6)} 0; }}
+QMenu::item {{ padding: {px(8)} {px(20)}; background: transparent; }}
+QMenu::item:selected {{ background: {c.raised}; }}
+QMenu::item:disabled {{ color: {c.muted}; }}
+QMenu::separator {{ background: {c.border}; height: 1px; margin: {px(6)} 0; }}
+
+QListWidget {{ background: transparent; border: none; outline: none; }}
+QListWidget::item {{ color: {c.muted}; border: 2px solid transparent; border-radius: 6px;
+  padding: 0 {px(8)}; min-height: {px(34)}; }}
+QListWidget::item:hover {{ background: {c.raised}; }}
+QListWidget::item:selected {{ background: {c.raised}; color: {c.text}; }}
+QListWidget::item:selected:focus {{ border-color: {c.accent}; }}
 """
 
 

@@ -114,6 +114,11 @@ class Theme(QObject):
         self._chosen = True
         self.use(LIGHT if self.tokens is DARK else DARK)
 
+    def choose(self, name: str) -> None:
+        """The user's choice: "light", "dark", or "system", whose changes are followed."""
+        self._chosen = name != "system"
+        self.use({"light": LIGHT, "dark": DARK}.get(name) or _system_tokens())
+
     def color(self, tone: str) -> QColor:
         return _color(self.tokens.color(tone))
 
