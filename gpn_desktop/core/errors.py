@@ -541,3 +541,13 @@ class NotAMember(GpnError):
 class TrialRunning(GpnError):
     code = "GPN-2085"
     remedy = "Wait until it is done, or cancel it."
+
+
+class NothingToGiveUp(GpnError):
+    code = "GPN-2086"
+    remedy = "There is nothing to do: this node is not proving the request."
+
+
+class FileNotWritten(GpnError):
+    code = "GPN-2087"
+    remedy = "Choose another place, or free space, and try again."

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any as Preferences
     from typing import Any as Wallet
 
+    from gpn_desktop.services.history import Saver
+
 
 @dataclass
 class Desk:
@@ -23,3 +25,5 @@ class Desk:
     logs: LogBook | None = None
     diagnostics: Diagnostics | None = None
     preferences: Preferences | None = None
+    save: Saver | None = None
+    """Writes a file whole or not at all."""

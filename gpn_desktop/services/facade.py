@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
+from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images
@@ -82,6 +83,14 @@ class Facade(Protocol):
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         """A page of the history, newest first."""
+        ...
+
+    async def transactions(self, request_id: Hash32) -> list[TxRecord]:
+        """This node's own transactions for a request, as far as the journal has them, oldest first."""
+        ...
+
+    async def give_up(self, request_id: Hash32) -> None:
+        """Decline the turn that this node is at; the next prover takes over. NothingToGiveUp."""
         ...
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:

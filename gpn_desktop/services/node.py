@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gpn_desktop.core import errors
+from gpn_desktop.core.events import ProveFailed
 from gpn_desktop.core.messages import PeerMessage, VotesMessage
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
 from gpn_desktop.ports.chain import (
@@ -23,6 +24,7 @@ from gpn_desktop.ports.chain import (
     NewHead,
     Reorged,
     SnapshotTaken,
+    TxRecord,
 )
 from gpn_desktop.ports.network import PeerInfo, PeerUp, Received
 from gpn_desktop.ports.runtime import ImageRef
@@ -34,6 +36,7 @@ from gpn_desktop.services.catalogue import Catalogue, start_trial
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
 from gpn_desktop.services.entry import Entry, view_of_row
+from gpn_desktop.services.history import transactions_of
 from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
 from gpn_desktop.services.jobs import Jobs
@@ -423,6 +426,18 @@ class Node:
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         return await self.ctx.store.jobs(offset, limit, search)
+
+    async def transactions(self, request_id: Hash32) -> list[TxRecord]:
+        return await transactions_of(self.ctx.store, request_id)
+
+    async def give_up(self, request_id: Hash32) -> None:
+        entry = self.book.entries.get(request_id)
+        if entry is None or entry.proving is None:
+            raise errors.NothingToGiveUp("This node is not proving the request.")
+        proving = entry.proving
+        entry.error = "The operator gave this turn up."
+        self.book.feed(entry, ProveFailed("operator"))
+        proving.cancel()
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
         return await self.ctx.store.logs(request_id)

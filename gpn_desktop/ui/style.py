@@ -87,6 +87,14 @@ QLineEdit {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.bord
   border-radius: 6px; padding: 0 {px(12)}; min-height: {px(33)};
   selection-background-color: {c.accent}; selection-color: {c.on_accent};
   placeholder-text-color: {c.muted}; }}
+QPlainTextEdit {{ background: {c.bg}; color: {c.text}; border: 1px solid {c.border}; border-radius: 6px;
+  selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
+QPlainTextEdit:focus {{ border: 2px solid {c.accent}; }}
+QMenu {{ background: {c.surface}; color: {c.text}; border: 1px solid {c.border}; padding: 4px; }}
+QMenu::item {{ padding: 6px 16px; border-radius: 4px; }}
+QMenu::item:selected {{ background: {c.raised}; }}
+QMenu::item:disabled {{ color: {c.muted}; }}
+QMenu::separator {{ height: 1px; background: {c.border}; margin: 4px; }}
 QLineEdit:focus {{ border: 2px solid {c.accent}; padding: 0 {px(11)}; min-height: {px(31)}; }}
 QLineEdit[wrong="true"] {{ border-color: {c.bad}; }}
 QLineEdit:disabled {{ background: {c.raised}; color: {c.muted}; }}

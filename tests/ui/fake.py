@@ -21,6 +21,7 @@ from gpn_desktop.core.types import (
     hex0x,
     to_wei,
 )
+from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
@@ -298,6 +299,9 @@ class FakeFacade:
         self.banned: list[Address] = []
         self.connect_error: GpnError | None = None
         self.tried: list[Address] = []
+        self.given_up: list[Hash32] = []
+        self.written: dict[Hash32, dict[str, str]] = {}
+        self.sent: dict[Hash32, list[TxRecord]] = {}
 
     def change(self, **fields: object) -> None:
         """A new view, and everyone told."""
@@ -365,7 +369,13 @@ class FakeFacade:
         self.found = tuple(one for one in self.found if one.peer != peer)
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
-        return {}
+        return self.written.get(request_id, {})
+
+    async def transactions(self, request_id: Hash32) -> list[TxRecord]:
+        return self.sent.get(request_id, [])
+
+    async def give_up(self, request_id: Hash32) -> None:
+        self.given_up.append(request_id)
 
     async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
         self.pages.append((offset, limit, search))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from gpn_desktop.services.views import NodeView, Phase
 from gpn_desktop.ui.text import tr
@@ -47,6 +48,15 @@ _IMAGES = {
     "failed": Look("Failed", "bad", "cross"),
     "quarantined": Look("Put aside", "bad", "warn"),
 }
+_TRANSACTIONS = {
+    "queued": Look("Queued", "muted", "waiting"),
+    "signed": Look("Signed", "info", "proving"),
+    "sent": Look("Sent", "info", "proving"),
+    "replaced": Look("Replaced", "muted", "dash"),
+    "mined": Look("Mined", "good", "check"),
+    "confirmed": Look("Confirmed", "good", "done"),
+    "reverted": Look("Failed", "bad", "cross"),
+}
 RUNNING = frozenset({Phase.WAITING, Phase.PROVING, Phase.VERIFYING})
 
 
@@ -76,3 +86,9 @@ def image_look(state: str) -> Look:
 
 def verdict_look(valid: bool) -> Look:
     return Look(tr("Valid"), "good", "check") if valid else Look(tr("Invalid"), "bad", "cross")
+
+
+def tx_look(state: Enum) -> Look:
+    """Of a transaction's state (ports.chain.TxState)."""
+    look = _TRANSACTIONS.get(str(state.value), Look(str(state.value), "muted", "dash"))
+    return Look(tr(look.word), look.tone, look.icon)

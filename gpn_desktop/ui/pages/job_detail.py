@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from gpn_desktop.core.types import Address, hex0x, short
 from gpn_desktop.services.views import JobView, StepView
 from gpn_desktop.ui import text
-from gpn_desktop.ui.models.phases import phase_look, turn_look, verdict_look
+from gpn_desktop.ui.models.phases import phase_look, turn_look, tx_look, verdict_look
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, CopyButton, IconLabel, label
+from gpn_desktop.ui.widgets.basic import Card, CopyButton, IconLabel, button, label
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
 from gpn_desktop.ui.widgets.facts import Fact, FactList
+
+if TYPE_CHECKING:
+    from gpn_desktop.ports.chain import TxRecord
+
+MOST_LOG_LINES = 5000
 
 
 class JobDetail(Card):
@@ -35,6 +43,10 @@ class JobDetail(Card):
         self.votes = self._section(column, tr("Votes"))
         self.no_votes = label(tr("No vote has come in yet."), theme.fonts.body, "muted")
         column.addWidget(self.no_votes)
+        self.transactions = self._section(column, tr("Transactions"))
+        self.no_transactions = label("", theme.fonts.body, "muted", wrap=True)
+        column.addWidget(self.no_transactions)
+        self._add_log(column)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setObjectName("scroll")
@@ -65,6 +77,8 @@ class JobDetail(Card):
     def show_job(self, job: JobView, me: Address) -> None:
         if self._shown == (job, me):
             return
+        if self._shown is None or self._shown[0].request_id != job.request_id:
+            self._forget_records()
         self._shown = (job, me)
         self._id.setText(short(job.request_id))
         self._id.setToolTip(hex0x(job.request_id))
@@ -80,6 +94,7 @@ class JobDetail(Card):
         self.why.setText(_why(job, me))
         self.votes.show_facts(_votes(job))
         self.no_votes.setVisible(not job.votes and not job.phase.ended)
+        self.give_up.setVisible(any(turn.mine and turn.state == "proving" for turn in job.turns))
         self._or_empty.show_content(True)
 
     def _add_head(self, column: QVBoxLayout) -> None:
@@ -92,11 +107,53 @@ class JobDetail(Card):
         row.addWidget(self._copy)
         row.addStretch(1)
         row.addWidget(self._phase)
+        self.give_up = button(
+            tr("Give up…"), self._theme, tip=tr("Decline this turn; the next prover takes over")
+        )
+        row.addWidget(self.give_up)
         column.addLayout(row)
         self._about = label("", fonts.body, "muted", wrap=True)
         column.addWidget(self._about)
         self._error = label("", fonts.body, "bad", wrap=True)
         column.addWidget(self._error)
+
+    def _add_log(self, column: QVBoxLayout) -> None:
+        column.addSpacing(4)
+        column.addWidget(label(tr("Container log"), self._theme.fonts.strong))
+        self.no_log = label("", self._theme.fonts.body, "muted", wrap=True)
+        column.addWidget(self.no_log)
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setFont(self._theme.fonts.mono)
+        self.log.setAccessibleName(tr("Container log"))
+        self.log.setTabChangesFocus(True)
+        self.log.setMaximumBlockCount(MOST_LOG_LINES)
+        self.log.setFixedHeight(self._theme.fonts.px(160))
+        column.addWidget(self.log)
+
+    def _forget_records(self) -> None:
+        self.transactions.show_facts([])
+        self.log.hide()
+        for quiet in (self.no_transactions, self.no_log):
+            quiet.setText(tr("Looking it up"))
+            quiet.show()
+
+    def show_records(self, request_id: bytes, transactions: Sequence[TxRecord], logs: dict[str, str]) -> None:
+        """What was looked up beside the request that is shown; of another one it comes too late."""
+        if self._shown is None or self._shown[0].request_id != request_id:
+            return
+        self.transactions.show_facts([_transaction(record) for record in transactions])
+        self.no_transactions.setText("" if transactions else tr("This node sent no transaction for it."))
+        self.no_transactions.setVisible(not transactions)
+        words = "\n".join(
+            f"[{role}]\n{written.rstrip()}" for role, written in sorted(logs.items()) if written
+        )
+        self.log.setPlainText(words)
+        self.log.setVisible(bool(words))
+        self.no_log.setVisible(not words)
+        self.no_log.setText(
+            tr("No container of this node wrote anything for it, or it is not kept any more.")
+        )
 
     def _section(self, column: QVBoxLayout, title: str) -> FactList:
         if title:
@@ -194,6 +251,21 @@ def _why(job: JobView, me: Address) -> str:
         return f"{drawn} {tr('This node is not among the provers.')}"
     place = tr("This node is {place} of {all}.").format(place=text.ordinal(mine.rank + 1), all=len(job.turns))
     return f"{drawn} {place}"
+
+
+def _transaction(record: TxRecord) -> Fact:
+    look = tx_look(record.state)
+    what = record.intent.partition(":")[0].capitalize()
+    known = any(record.hash)
+    return Fact(
+        f"{what}: {look.word}",
+        short(record.hash) if known else tr("not signed yet"),
+        icon=look.icon,
+        tone=look.tone,
+        value_mono=known,
+        tip="\n".join(part for part in (record.intent, record.error) if part),
+        copy=hex0x(record.hash) if known else "",
+    )
 
 
 def _votes(job: JobView) -> list[Fact]:

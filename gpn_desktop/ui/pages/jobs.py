@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLineEdit, QSplitter
+from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter
 
 from gpn_desktop.core.types import Hash32
-from gpn_desktop.services.views import JobView, NodeView
+from gpn_desktop.services.views import JobView, NodeView, Phase
 from gpn_desktop.ui import text
 from gpn_desktop.ui.models.jobs import JobsModel
+from gpn_desktop.ui.models.phases import phase_look
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.pages.job_detail import JobDetail
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.widgets.basic import Card
+from gpn_desktop.ui.widgets.basic import Card, button
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.save import SaveSheet
+from gpn_desktop.ui.widgets.sheet import Question, Sheet
 from gpn_desktop.ui.widgets.table import Table
 
 TYPING_MS = 150
@@ -30,6 +35,7 @@ class JobsPage(Page):
         theme = context.theme
         self._view: NodeView | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._records: asyncio.Task[None] | None = None
         self._loaded: JobView | None = None
 
         self.search = QLineEdit()
@@ -40,6 +46,17 @@ class JobsPage(Page):
         self.search.setClearButtonEnabled(True)
         self.search.setFixedWidth(theme.fonts.px(240))
         self.buttons.addWidget(self.search)
+        self.phases = button(tr("All phases ▾"), theme)
+        self.phases.clicked.connect(self._open_phases)
+        self.buttons.addWidget(self.phases)
+        self.export = button(tr("Export…"), theme)
+        self.export.clicked.connect(self._export)
+        self.export.setVisible(context.desk.save is not None)
+        self.buttons.addWidget(self.export)
+        self.saving = SaveSheet(theme, context.tasks)
+        self.sheet = Sheet(theme, context.tasks)
+        self.column.addWidget(self.saving)
+        self.column.addWidget(self.sheet)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(TYPING_MS)
@@ -54,6 +71,7 @@ class JobsPage(Page):
         self.list = OrEmpty(self.table, EmptyState(theme))
         card.body.addWidget(self.list)
         self.detail = JobDetail(theme)
+        self.detail.give_up.clicked.connect(self._ask_give_up)
         self._split = split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
         split.setChildrenCollapsible(False)
@@ -145,7 +163,10 @@ class JobsPage(Page):
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
+        if self._records is not None:
+            self._records.cancel()
         live = next((job for job in self._view.jobs if job.request_id == key), None)
+        self._records = self.context.tasks.start(self._load_records(Hash32(key)))
         if live is not None:
             self.detail.show_job(live, self._view.address)
             return
@@ -162,3 +183,69 @@ class JobsPage(Page):
                 if self._view is not None:
                     self.detail.show_job(job, self._view.address)
                 return
+
+    async def _load_records(self, request_id: Hash32) -> None:
+        """What is beside the request itself: its transactions, and what its containers wrote."""
+        facade = self.context.facade
+        transactions = await facade.transactions(request_id)
+        self.detail.show_records(request_id, transactions, await facade.logs(request_id))
+
+    def _ask_give_up(self) -> None:
+        request_id = self.table.current_key()
+        if not isinstance(request_id, bytes):
+            return
+
+        async def give_up() -> str:
+            await self.context.facade.give_up(Hash32(request_id))
+            return tr("Given up. The next prover takes over.")
+
+        self.sheet.ask(
+            Question(
+                tr("Give this turn up?"),
+                tr(
+                    "The container is stopped and the turn declined, so that the next prover starts at once. "
+                    "The reward of this proof goes to whoever makes it. No stake is at risk."
+                ),
+                tr("Give it up"),
+                give_up,
+                tr("Giving up"),
+                tone="warn",
+            )
+        )
+
+    # narrowing and saving -------------------------------------------------------------------------------
+
+    def _open_phases(self) -> None:
+        menu = QMenu(self)
+        menu.addAction(tr("All phases")).triggered.connect(lambda: self._narrow(""))
+        for phase in Phase:
+            look = phase_look(phase)
+            action = menu.addAction(self.context.theme.icon(look.icon, look.tone), look.word)
+            action.triggered.connect(lambda _=False, phase=phase: self._narrow(phase.value))
+        menu.aboutToHide.connect(menu.deleteLater)
+        self.menu = menu
+        menu.popup(self.phases.mapToGlobal(QPoint(0, self.phases.height() + 2)))
+
+    def _narrow(self, phase: str) -> None:
+        """A phase is one of the words that are searched for; it takes the place of another one."""
+        names = {phase.value for phase in Phase}
+        words = [word for word in self.search.text().split() if word not in names]
+        self.search.setText(" ".join([*words, phase]).strip())
+        self.phases.setText(
+            tr("{phase} ▾").format(phase=phase_look(phase).word if phase else tr("All phases"))
+        )
+        self.phases.setAccessibleName(self.phases.text())
+
+    def _export(self) -> None:
+        save = self.context.desk.save
+        assert save is not None
+
+        async def write(path: Path, progress: Callable[[int], None]) -> str:
+            from gpn_desktop.services.history import export_jobs
+
+            count = await export_jobs(self.context.facade.jobs, self.search.text(), path, save, progress)
+            return tr("{requests} written to {path}.").format(
+                requests=plural(count, tr("request"), tr("requests")), path=path
+            )
+
+        self.saving.ask(tr("Export requests as CSV"), "gpn-requests.csv", write)
