@@ -36,14 +36,12 @@ class Look(Enum):
 
 
 class Notice(Enum):
-    """What notifications there are; each can be turned off."""
+    """What notifications there are; each kind can be turned off."""
 
-    PROVED = "proved"  # a proof of this node was accepted
-    VOTED_DOWN = "voted down"
-    CLAIMABLE = "claimable"
-    RENEWAL = "renewal"  # a commitment is about to end
-    TROUBLE = "trouble"  # chain, engine or peers are gone
-    PAUSED = "paused"  # by a rule, and working again
+    PAID = "paid"
+    LOST = "lost"  # a turn of this node came to nothing
+    ALERT = "alert"
+    CHAIN = "chain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,9 @@ class UiPreferences:
     close_to_tray: bool = True
     motion: bool = True
 
-    def notifies(self, notice: Notice) -> bool:
-        return notice not in self.muted
+    def notifies(self, kind: str) -> bool:
+        """Whether a notification of this kind (a value of ``Notice``) is wanted."""
+        return all(notice.value != kind for notice in self.muted)
 
 
 @dataclass(frozen=True, slots=True)

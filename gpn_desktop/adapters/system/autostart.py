@@ -1,7 +1,4 @@
-"""Starting at login, by each system's own means: a desktop entry, a launch agent, a value under Run.
-
-What starts is the application with ``--minimized``, so that a login does not open a window in one's face.
-"""
+"""Starting at login, by each system's own means: a desktop entry, a launch agent, a value under Run."""
 
 from __future__ import annotations
 

@@ -135,14 +135,14 @@ async def test_the_windows_preferences_are_kept_and_told(tmp_path: Path) -> None
     made = preferences(tmp_path)
     told = []
     undo = made.subscribe(lambda: told.append(made.ui.look))
-    wanted = UiPreferences(Look.LIGHT, "de", frozenset({Notice.PAUSED}), close_to_tray=False, motion=False)
+    wanted = UiPreferences(Look.LIGHT, "de", frozenset({Notice.ALERT}), close_to_tray=False, motion=False)
     await made.set_ui(wanted)
     await made.set_ui(wanted)
     undo()
     assert told == [Look.LIGHT]
     assert preferences(tmp_path).ui == wanted
-    assert not wanted.notifies(Notice.PAUSED)
-    assert wanted.notifies(Notice.PROVED)
+    assert not wanted.notifies("alert")
+    assert wanted.notifies("paid")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_the_windows_preferences_are_kept_and_told(tmp_path: Path) -> None
         ("[1]", UiPreferences()),
         ('{"look": "pink", "language": 5, "close_to_tray": false}', UiPreferences(close_to_tray=False)),
         ('{"muted": 5, "motion": "no", "look": ["x"]}', UiPreferences()),
-        ('{"muted": ["paused", "unheard of"]}', UiPreferences()),
+        ('{"muted": ["alert", "unheard of"]}', UiPreferences()),
         (write_ui(UiPreferences()).replace("}", ', "later": 1}'), UiPreferences()),
     ],
 )
