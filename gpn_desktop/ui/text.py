@@ -20,6 +20,20 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("GPN", text)
 
 
+def marked(text: str) -> str:
+    """A word of a table that is translated when it is shown."""
+    return text
+
+
+# Words of the node's own that pages show: roles, and the steps of a request's life.
+ROLES = (marked("Prover"), marked("Verifier"), marked("Gateway"), marked("None"))
+STEPS = (
+    marked("Received"), marked("Waiting"), marked("Proving"), marked("Verifying"), marked("Verified"),
+    marked("Settled"), marked("Resumed after a restart"),
+    marked("A canary: the consumer had asked for the false proof"), marked("Paid"), marked("Expired"), marked("Cancelled"), marked("Refused"),
+)  # fmt: skip
+
+
 def decimal(amount: int, digits: int, least: int = MIN_DECIMALS) -> str:
     """``amount / 10^digits`` written out exactly, with at least ``least`` digits after the point."""
     sign, amount = ("−", -amount) if amount < 0 else ("", amount)
@@ -121,7 +135,7 @@ def who(address: Address | None, me: Address | None = None) -> str:
 def explain(error: BaseException) -> str:
     """What happened, what to do, and the stable code, as one line."""
     if isinstance(error, GpnError):
-        return str(error)
+        return f"{error.message} {tr(error.remedy)} [{error.code}]"
     return tr("Unexpected error: {name}: {text}. The log has the details.").format(
         name=type(error).__name__, text=error
     )

@@ -206,11 +206,11 @@ def _timeline(job: JobView) -> list[Fact]:
         shown = when if not before else f"+{text.took(step.time_ms - before)}"
         before = step.time_ms
         if "voted down" in step.label:
-            facts.append(Fact(step.label, shown, icon="cross", tone="bad", tip=when))
+            facts.append(Fact(tr(step.label), shown, icon="cross", tone="bad", tip=when))
         elif step is steps[-1]:
-            facts.append(Fact(step.label, shown, icon=now.icon, tone=now.tone, tip=when))
+            facts.append(Fact(tr(step.label), shown, icon=now.icon, tone=now.tone, tip=when))
         else:
-            facts.append(Fact(step.label, shown, icon="check", tone="good", tip=when))
+            facts.append(Fact(tr(step.label), shown, icon="check", tone="good", tip=when))
     return facts
 
 

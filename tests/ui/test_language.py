@@ -1,0 +1,77 @@
+"""The second language is complete: each sentence of the code, with its places to fill in, and the window shows it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from gpn_desktop.core.errors import EngineMissing
+from gpn_desktop.ui import language, text
+from gpn_desktop.ui.text import tr
+from tests.ui.conftest import Attach
+from tests.ui.fake import FakeFacade, demo_view
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACE = re.compile(r"\{[^}]*\}")
+
+
+def sentences() -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location("strings", ROOT / "packaging" / "strings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, str] = module.sentences()
+    return found
+
+
+@pytest.fixture
+def german(qapp: QApplication) -> Iterator[None]:
+    assert language.use(qapp, "de") == "de"
+    yield
+    assert language.use(qapp, "en") == "en"
+
+
+def test_every_sentence_has_its_translation_and_no_other_is_kept() -> None:
+    wanted, known = sentences(), language.read("de")
+    assert len(wanted) > 400
+    assert [text for text in wanted if text not in known] == []
+    assert [text for text in known if text not in wanted] == []
+
+
+def test_the_places_to_fill_in_are_the_same() -> None:
+    for source, words in language.read("de").items():
+        assert sorted(PLACE.findall(words)) == sorted(PLACE.findall(source)), source
+
+
+@pytest.mark.usefixtures("german")
+async def test_the_window_speaks_it(attach: Attach) -> None:
+    window = attach(FakeFacade(demo_view()))
+    known = language.read("de")
+    assert window.sidebar.buttons["earnings"].text() == known["Earnings"] != "Earnings"
+    window.go("jobs")
+    assert window.pages["jobs"].title.text() == known["Jobs"]
+    assert known[EngineMissing.remedy] in text.explain(EngineMissing("x"))
+    assert EngineMissing.code in text.explain(EngineMissing("x"))
+
+
+def test_a_language_that_is_not_there_or_damaged_is_english(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert language.use(qapp, "tlh") == "en"
+    (tmp_path / "xx.json").write_text("{ no json")
+    (tmp_path / "yy.json").write_text(json.dumps({"Jobs": "J", "Votes": ""}))
+    monkeypatch.setattr(language, "FOLDER", tmp_path)
+    assert language.languages() == ("en", "xx", "yy")
+    language.use(qapp, "xx")
+    assert tr("Jobs") == "Jobs"
+    language.use(qapp, "yy")
+    assert (tr("Jobs"), tr("Votes")) == ("J", "Votes")
+    language.use(qapp, "en")
+    assert tr("Jobs") == "Jobs"
