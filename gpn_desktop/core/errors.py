@@ -433,6 +433,21 @@ class RateLimited(RequestRefused):
     remedy = "Wait a moment and send again."
 
 
+# 162x: doctor, logs and diagnostics ---------------------------------------------------------------------
+
+
+class ProbeFailed(GpnError):
+    code = "GPN-1620"
+    remedy = "Check again; if it stays, look at the log."
+
+
+class BundleNotWritten(GpnError):
+    """Nothing was left at its place."""
+
+    code = "GPN-1621"
+    remedy = "Choose another folder, one that you may write to and that has room."
+
+
 # 164x: settings and pause rules -------------------------------------------------------------------------
 
 
