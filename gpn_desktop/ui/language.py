@@ -29,10 +29,10 @@ class Catalogue(QTranslator):
     def translate(
         self,
         context: str,
-        sourceText: str,
+        sourceText: str,  # noqa: N803
         disambiguation: str | None = None,
         n: int = -1,
-    ) -> str | None:  # type: ignore[override]  # Qt takes None for "not here"
+    ) -> str | None:
         return self._sentences.get(sourceText)
 
     def isEmpty(self) -> bool:  # noqa: N802

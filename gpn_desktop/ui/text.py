@@ -28,10 +28,19 @@ def marked(text: str) -> str:
 # Words of the node's own that pages show: roles, and the steps of a request's life.
 ROLES = (marked("Prover"), marked("Verifier"), marked("Gateway"), marked("None"))
 STEPS = (
-    marked("Received"), marked("Waiting"), marked("Proving"), marked("Verifying"), marked("Verified"),
-    marked("Settled"), marked("Resumed after a restart"),
-    marked("A canary: the consumer had asked for the false proof"), marked("Paid"), marked("Expired"), marked("Cancelled"), marked("Refused"),
-)  # fmt: skip
+    marked("Received"),
+    marked("Waiting"),
+    marked("Proving"),
+    marked("Verifying"),
+    marked("Verified"),
+    marked("Settled"),
+    marked("Paid"),
+    marked("Expired"),
+    marked("Cancelled"),
+    marked("Refused"),
+    marked("Resumed after a restart"),
+    marked("A canary: the consumer had asked for the false proof"),
+)
 
 
 def decimal(amount: int, digits: int, least: int = MIN_DECIMALS) -> str:

@@ -1,4 +1,4 @@
-"""The second language is complete: each sentence of the code, with its places to fill in, and the window shows it."""
+"""The second language is complete, sentence by sentence, and the window speaks it."""
 
 from __future__ import annotations
 
