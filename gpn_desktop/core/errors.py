@@ -44,6 +44,26 @@ class KeyUnusable(GpnError):
     remedy = "Check the passphrase and the file; restore the key from its backup if it is damaged."
 
 
+class PassphraseWrong(KeyUnusable):
+    code = "GPN-1121"
+    remedy = "Type it again; capital letters count. Without it the key can only come from another backup."
+
+
+class MnemonicWrong(KeyUnusable):
+    code = "GPN-1122"
+    remedy = "Compare the words with your backup, one by one."
+
+
+class KeyExists(KeyUnusable):
+    code = "GPN-1123"
+    remedy = "Export it and test the restore first; then it can be replaced."
+
+
+class KeyLocked(KeyUnusable):
+    code = "GPN-1124"
+    remedy = "Unlock the wallet with its passphrase."
+
+
 class KeyringUnavailable(GpnError):
     code = "GPN-1104"
     remedy = "Unlock the system's keyring, or use a keystore file with a passphrase."

@@ -4,6 +4,7 @@ No key and no passphrase ever stands in a repr, a log line, an error or an excep
 """
 
 from gpn_desktop.adapters.keyring.files import KeyFileSecrets, KeystoreSecrets, Passphrase
+from gpn_desktop.adapters.keyring.forms import SystemKeyForms
 from gpn_desktop.adapters.keyring.keys import key_from_hex, new_key
 from gpn_desktop.adapters.keyring.memory import MemorySecrets, PipeSecrets
 from gpn_desktop.adapters.keyring.system import KeyringSecrets
@@ -15,6 +16,7 @@ __all__ = [
     "MemorySecrets",
     "Passphrase",
     "PipeSecrets",
+    "SystemKeyForms",
     "key_from_hex",
     "new_key",
 ]

@@ -19,7 +19,7 @@ from typing import Any, Final
 from gpn_desktop.adapters.files import replace_file
 from gpn_desktop.adapters.keyring.keys import key_from_hex, key_from_secret
 from gpn_desktop.core import jsontext
-from gpn_desktop.core.errors import KeyMissing, KeyUnusable
+from gpn_desktop.core.errors import KeyMissing, KeyUnusable, PassphraseWrong
 from gpn_desktop.core.types import hex0x
 from gpn_desktop.ports.secrets import NodeKey
 
@@ -130,7 +130,12 @@ def _read(path: Path, raw_allowed: bool) -> str:
     return text
 
 
-def _decrypt(path: Path, text: str, passphrase: str) -> NodeKey:
+def decrypt_text(name: str, text: str, passphrase: str) -> NodeKey:
+    """The key of a keystore's text; ``name`` is the file's for people, "" where it came by itself."""
+    return _decrypt(name or "that was given", text, passphrase)
+
+
+def _decrypt(path: Path | str, text: str, passphrase: str) -> NodeKey:
     from eth_account import Account
 
     damaged = f"The keystore {path} is damaged"
@@ -142,14 +147,15 @@ def _decrypt(path: Path, text: str, passphrase: str) -> NodeKey:
     except _UNREADABLE as error:
         # The library tells a wrong passphrase from a damaged file by this text alone.
         wrong = "MAC mismatch" in str(error)
-        raise KeyUnusable(f"The passphrase of {path} is wrong." if wrong else f"{damaged}.") from None
+        raise (PassphraseWrong(f"The passphrase of the keystore {path} is wrong.") if wrong
+               else KeyUnusable(f"{damaged}.")) from None  # fmt: skip
     key = key_from_secret(secret)
     if claimed and claimed.lower().removeprefix("0x") != key.address.hex():
         raise KeyUnusable(f"{damaged}: it claims another address than {hex0x(key.address)}.")
     return key
 
 
-def _check_cost(path: Path, keystore: dict[str, Any]) -> None:
+def _check_cost(path: Path | str, keystore: dict[str, Any]) -> None:
     """Refuse parameters that would take all memory or all day: the file may have come from anywhere."""
     if keystore["version"] != 3:
         raise KeyUnusable(f"The keystore {path} is not of version 3.")
