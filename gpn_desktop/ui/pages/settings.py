@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QScrollArea,
     QStackedWidget,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -85,7 +86,12 @@ class SettingsPage(Page):
         self.failure.again.clicked.connect(self._read)
         self.loading = label(tr("Reading the settings…"), self.context.theme.fonts.body, "muted")
         self.loading.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.stack.addWidget(self.failure)
+        self.failed = QWidget()
+        above = QVBoxLayout(self.failed)
+        above.setContentsMargins(0, 0, 0, 0)
+        above.addWidget(self.failure)
+        above.addStretch(1)
+        self.stack.addWidget(self.failed)
         self.stack.addWidget(self.loading)
 
     def _specs(self) -> list[tuple[str, str, Callable[[], Section]]]:
@@ -163,7 +169,7 @@ class SettingsPage(Page):
         key, _, make = self._sections[at]
         view = self.draft.view
         if key not in _WITHOUT_FILE and (view is None or not view.rows):
-            self.stack.setCurrentWidget(self.loading if view is None else self.failure)
+            self.stack.setCurrentWidget(self.loading if view is None else self.failed)
             return
         if key not in self.built:
             area = _Area(make())
@@ -254,8 +260,6 @@ class _Area(QScrollArea):
 class FileFailure(Card):
     """In place of a section, when the settings file cannot be read."""
 
-    changed = Signal()
-
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme)
         self.state = IconLabel(theme, bold=True)
@@ -269,7 +273,6 @@ class FileFailure(Card):
         self.body.addWidget(self.state)
         self.body.addWidget(self.words)
         self.body.addLayout(row)
-        self.body.addStretch(1)
 
     def show_error(self, error: BaseException) -> None:
         self.words.setText(text.explain(error))

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, 
 from gpn_desktop.ui import text
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.pages.settings_draft import Draft
-from gpn_desktop.ui.pages.settings_fields import source_words
+from gpn_desktop.ui.pages.settings_fields import Remark, sentence, source_words
 from gpn_desktop.ui.pages.settings_general import Section
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import button, label
 
 KEY = "chain.api"
 
@@ -25,7 +25,7 @@ class ChainSection(Section):
             tr("The first endpoint that answers is used, the others take over when it fails. All of them "
                "have to serve the same chain. Changes take effect when the node is restarted."),
         )  # fmt: skip
-        self.column.addWidget(label(tr("Endpoints"), context.theme.fonts.strong))
+        self.add_title(tr("Endpoints"))
         self.endpoints: list[EndpointRow] = []
         self._list = QVBoxLayout()
         self._list.setSpacing(8)
@@ -43,10 +43,18 @@ class ChainSection(Section):
         row.addWidget(self.add)
         row.addStretch(1)
         self.column.addLayout(row)
-        self.add_field("chain.id", tr("Chain id"))
-        self.add_field("chain.contract", tr("Settlement contract"))
-        self.add_field("chain.max_fee_gwei", tr("Highest price of gas, in gwei"))
-        self.add_field("settle.max_gas_gwei", tr("Price of gas that settlements wait for, in gwei"))
+        self.add_title(tr("What they have to serve"))
+        self.add_field("chain.id", tr("Chain id"), tr("An endpoint of any other chain is refused."))
+        self.add_field("chain.contract", tr("Settlement contract"), tr("Its address on that chain."))
+        self.add_title(tr("What transactions may cost"))
+        self.add_field(
+            "chain.max_fee_gwei", tr("Highest price of gas, in gwei"),
+            tr("Transactions wait while gas is dearer. Empty: any price is paid."),
+        )  # fmt: skip
+        self.add_field(
+            "settle.max_gas_gwei", tr("Price of gas that settlements wait for, in gwei"),
+            tr("They wait for cheaper gas until their time is nearly up. Empty: they don’t wait."),
+        )  # fmt: skip
         self.column.addStretch(1)
         draft.changed.connect(self.refresh)
         self.refresh()
@@ -163,8 +171,7 @@ class EndpointRow(QWidget):
         self.down = self._button(row, theme, tr("Down"), number)
         self.remove = self._button(row, theme, tr("Remove"), number)
         column.addLayout(row)
-        self.state = IconLabel(theme)
-        self.state.hide()
+        self.state = Remark(theme)
         column.addWidget(self.state)
 
     @property
@@ -173,17 +180,13 @@ class EndpointRow(QWidget):
 
     def show_url(self, url: str) -> None:
         self.edit.setText(url)
-        self.state.hide()
+        self.state.say("")
 
     def say(self, words: str, tone: str, icon: str) -> None:
-        self.state.show_state(words, tone, icon)
-        self.state.setToolTip(words)
-        self.state.show()
+        self.state.say(words, tone, icon)
 
     def say_problem(self, problem: str) -> None:
-        self.state.setVisible(bool(problem))
-        if problem:
-            self.state.show_state(f"{problem[:1].upper()}{problem[1:]}.", "bad", "warn")
+        self.state.say(sentence(problem))
 
     def allow(self, locked: bool, first: bool, last: bool) -> None:
         self.edit.setEnabled(not locked)

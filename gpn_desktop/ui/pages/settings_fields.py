@@ -5,16 +5,60 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from gpn_desktop.ports.preferences import SettingKind, SettingRow, Source
 from gpn_desktop.ui.pages.settings_draft import Draft
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import IconLabel, label, line, set_property
+from gpn_desktop.ui.widgets.basic import Icon, label, line, set_property
+from gpn_desktop.ui.widgets.inputs import Check, Choice
 
 CONTROL = 240
 WIDE = 360
+
+
+class Remark(QWidget):
+    """An icon and words over as many lines as they need; hidden while there are none."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(6)
+        self._icon: Icon | None = None
+        self._words = wrapped("", theme, "muted")
+        self._row.addWidget(self._words, 1)
+        self.hide()
+
+    def say(self, words: str, tone: str = "bad", icon: str = "warn") -> None:
+        self.setVisible(bool(words))
+        if self._icon is not None:
+            self._row.removeWidget(self._icon)
+            self._icon.hide()
+            self._icon.deleteLater()
+            self._icon = None
+        if words:
+            self._icon = Icon(self._theme, icon, tone, 14)
+            self._row.insertWidget(0, self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        set_property(self._words, "tone", tone)
+        self._words.setText(words)
+        self._words.setAccessibleName(words)
+
+    def text(self) -> str:
+        return "" if self.isHidden() else self._words.text()
+
+
+def wrapped(words: str, theme: Theme, tone: str = "muted") -> QLabel:
+    """Small words over several lines that claim their own height: a layout that asks for it as well gives
+    them the height of a width that they no longer have."""
+    made = label(words, theme.fonts.label, tone, wrap=True)
+    policy = made.sizePolicy()
+    policy.setHeightForWidth(False)
+    policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+    made.setSizePolicy(policy)
+    return made
 
 
 class FormRow(QWidget):
@@ -33,51 +77,58 @@ class FormRow(QWidget):
         texts = QVBoxLayout()
         texts.setSpacing(2)
         self.title = label(title, theme.fonts.medium)
-        self.words = label(words, theme.fonts.label, "muted", wrap=True)
+        self.words = wrapped(words, theme)
         self.words.setVisible(bool(words))
         texts.addWidget(self.title)
         texts.addWidget(self.words)
+        texts.addStretch(1)
         row.addLayout(texts, 1)
         if width:
             control.setFixedWidth(theme.fonts.px(width))
         row.addWidget(control, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
-        self._note = label("", theme.fonts.label, "muted", wrap=True)
-        self._problem = IconLabel(theme)
-        self._note.hide()
-        self._problem.hide()
+        self._problem, self._note = Remark(theme), Remark(theme)
         column.addWidget(self._problem)
         column.addWidget(self._note)
         column.addWidget(line())
 
     def say(self, problem: str = "", note: str = "") -> None:
-        self._problem.setVisible(bool(problem))
-        self._problem.show_state(problem, "bad", "warn")
-        self._note.setVisible(bool(note))
-        self._note.setText(note)
+        if (problem, note) == (self.problem, self.note):
+            return
+        self._problem.say(problem)
+        self._note.say(note, "info", "info")
         if isinstance(self.control, QLineEdit):
             set_property(self.control, "wrong", "true" if problem else "false")
         self.control.setAccessibleDescription(problem or note)
 
     @property
     def problem(self) -> str:
-        return "" if self._problem.isHidden() else self._problem.text()
+        return self._problem.text()
 
     @property
     def note(self) -> str:
-        return "" if self._note.isHidden() else self._note.text()
+        return self._note.text()
 
 
 class SettingField(FormRow):
     """One setting of the node's file, edited in the draft. Kept to the draft by ``refresh``."""
 
-    def __init__(self, theme: Theme, draft: Draft, key: str, title: str = "", width: int = CONTROL) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        draft: Draft,
+        key: str,
+        title: str = "",
+        words: str | None = None,
+        width: int = CONTROL,
+    ) -> None:
         row = draft.row(key)
         self.key = key
         self._draft = draft
-        control = _control(row, lambda value: draft.set(key, value))
+        control = _control(theme, row, lambda value: draft.set(key, value))
         control.setAccessibleName(title or key)
-        super().__init__(theme, title or key, sentence(row.purpose), control, width)
+        about = sentence(row.purpose) if words is None else words
+        super().__init__(theme, title or key, about, control, width)
         draft.changed.connect(self.refresh)
         self.refresh()
 
@@ -110,22 +161,11 @@ def source_words(row: SettingRow) -> str:
     return tr("From the settings file.") if row.source is Source.FILE else tr("The default.")
 
 
-def combo(options: list[tuple[str, str]], chosen: Callable[[str], None]) -> QComboBox:
-    """``options`` are value and words; ``chosen`` gets the value that the operator picks."""
-    made = QComboBox()
-    for value, words in options:
-        made.addItem(words, value)
-    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # a wheel over it scrolls the page
-    made.wheelEvent = lambda event: event.ignore()  # type: ignore[method-assign]
-    made.activated.connect(lambda at: chosen(str(made.itemData(at))))
-    return made
-
-
-def _control(row: SettingRow, changed: Callable[[str], None]) -> QWidget:
+def _control(theme: Theme, row: SettingRow, changed: Callable[[str], None]) -> QWidget:
     if row.kind is SettingKind.CHOICE:
-        return combo([(option, option) for option in row.options], changed)
+        return Choice(theme, [(option, option) for option in row.options], changed)
     if row.kind is SettingKind.FLAG:
-        made = QCheckBox(tr("On"))
+        made = Check(theme, tr("On"))
         made.clicked.connect(lambda on: changed("true" if on else "false"))
         return made
     edit = QLineEdit()
@@ -136,9 +176,9 @@ def _control(row: SettingRow, changed: Callable[[str], None]) -> QWidget:
 
 def _show(control: QWidget, row: SettingRow, value: str) -> None:
     with QSignalBlocker(control):
-        if isinstance(control, QComboBox):
-            control.setCurrentIndex(max(0, control.findData(value.lower() or row.default)))
-        elif isinstance(control, QCheckBox):
+        if isinstance(control, Choice):
+            control.choose(value.lower() or row.default)
+        elif isinstance(control, Check):
             control.setChecked((value or row.default).lower() in ("true", "1", "yes", "on"))
         elif isinstance(control, QLineEdit) and control.text() != value:
             control.setText(value)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QLocale, QSignalBlocker, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gpn_desktop.services.preferences import Look, Notice
 from gpn_desktop.ui import text
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.pages.settings_draft import Draft
-from gpn_desktop.ui.pages.settings_fields import FormRow, SettingField, combo, source_words
+from gpn_desktop.ui.pages.settings_fields import FormRow, SettingField, source_words
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import ICONS
 from gpn_desktop.ui.widgets.basic import button, label
 from gpn_desktop.ui.widgets.facts import Fact, FactList
+from gpn_desktop.ui.widgets.inputs import Check, Choice
 
 if TYPE_CHECKING:
     from gpn_desktop.services.preferences import Preferences
@@ -38,8 +39,13 @@ class Section(QWidget):
         self.lead = label(lead, context.theme.fonts.body, "muted", wrap=True)
         self.column.addWidget(self.lead)
 
-    def add_field(self, key: str, title: str) -> SettingField:
-        made = SettingField(self.context.theme, self.draft, key, title)
+    def add_title(self, words: str) -> None:
+        self.column.addSpacing(8)
+        self.column.addWidget(label(words, self.context.theme.fonts.strong))
+
+    def add_field(self, key: str, title: str, words: str | None = None) -> SettingField:
+        """``words`` in place of the purpose that the settings' table gives."""
+        made = SettingField(self.context.theme, self.draft, key, title, words)
         self.column.addWidget(made)
         return made
 
@@ -61,18 +67,19 @@ class GeneralSection(Section):
     def __init__(self, context: PageContext, draft: Draft) -> None:
         super().__init__(context, draft, tr("How the window looks and behaves. Changes take effect at once."))
         ui = self.preferences.ui
-        self.look = combo(
+        self.look = Choice(
+            context.theme,
             [(Look.SYSTEM.value, tr("As the system")), (Look.LIGHT.value, tr("Light")),
              (Look.DARK.value, tr("Dark"))],
             self._choose_look,
         )  # fmt: skip
-        self.look.setCurrentIndex(self.look.findData(ui.look.value))
+        self.look.choose(ui.look.value)
         self.add_row(tr("Theme"), "", self.look)
-        self.language = combo(languages(), lambda code: self.change_ui(language=code))
-        self.language.setCurrentIndex(max(0, self.language.findData(ui.language)))
+        self.language = Choice(context.theme, languages(), lambda code: self.change_ui(language=code))
+        self.language.choose(ui.language)
         words = tr("Takes effect when the application is started the next time.")
         self.add_row(tr("Language"), words, self.language)
-        self.autostart = QCheckBox(tr("On"))
+        self.autostart = Check(context.theme, tr("On"))
         self.autostart.clicked.connect(self._set_autostart)
         self.autostart.setEnabled(False)
         self._autostart_row = self.add_row(
@@ -93,7 +100,7 @@ class GeneralSection(Section):
             context.tasks.start(self._look_up_autostart(), self._autostart_failed)
 
     def _flag(self, name: str, title: str, words: str) -> None:
-        box = QCheckBox(tr("On"))
+        box = Check(self.context.theme, tr("On"))
         box.setChecked(getattr(self.preferences.ui, name))
         box.clicked.connect(lambda on: self.change_ui(**{name: on}))
         self.add_row(title, words, box)
@@ -125,14 +132,14 @@ class NotificationsSection(Section):
     def __init__(self, context: PageContext, draft: Draft) -> None:
         lead = tr("What the application tells while its window is out of sight. Changes take effect at once.")
         super().__init__(context, draft, lead)
-        self.boxes: dict[Notice, QCheckBox] = {}
+        self.boxes: dict[Notice, Check] = {}
         for notice, title, words in (
             (Notice.PAID, tr("Rewards"), tr("A reward has passed its window and can be withdrawn.")),
             (Notice.LOST, tr("Lost turns"), tr("A proof of this node was voted down or came too late.")),
             (Notice.ALERT, tr("Needs attention"), tr("Something keeps this node from earning.")),
             (Notice.CHAIN, tr("Chain"), tr("The chain cannot be reached, so nothing is settled.")),
         ):
-            box = QCheckBox(tr("On"))
+            box = Check(context.theme, tr("On"))
             box.setChecked(notice not in self.preferences.ui.muted)
             box.clicked.connect(self._changed)
             self.boxes[notice] = box
@@ -159,7 +166,7 @@ class DataSection(Section):
         self.column.addLayout(row)
         self.note = label("", context.theme.fonts.body, "muted", wrap=True)
         self.column.addWidget(self.note)
-        self.column.addWidget(label(tr("How to move it"), context.theme.fonts.strong))
+        self.add_title(tr("How to move it"))
         steps = (
             tr("Quit the application, so that nothing is written any more."),
             tr("Copy the whole folder to its new place, with its hidden files."),
@@ -169,8 +176,12 @@ class DataSection(Section):
         )  # fmt: skip
         for number, step in enumerate(steps, 1):
             self.column.addWidget(label(f"{number}. {step}", context.theme.fonts.body, wrap=True))
-        self.add_field("node.data_dir", tr("Data folder"))
-        self.add_field("limits.keep_days", tr("Days to keep payloads and proofs"))
+        self.add_field("node.data_dir", tr("New data folder"), tr("A full path on this machine."))
+        self.add_field(
+            "limits.keep_days",
+            tr("Days to keep payloads and proofs"),
+            tr("What is older is removed; the journal and the history of requests stay."),
+        )
         self.column.addStretch(1)
         draft.changed.connect(self._show)
         self._show()

@@ -9,9 +9,10 @@ from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.pages.settings_draft import Draft
+from gpn_desktop.ui.pages.settings_fields import Remark
 from gpn_desktop.ui.pages.settings_general import Section
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.widgets.basic import CopyButton, IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import CopyButton, button, label
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 
 
@@ -27,8 +28,11 @@ class MachinesSection(Section):
         self.column.addWidget(self.machines)
         self.none = label(tr("No other machine is connected."), theme.fonts.body, "muted")
         self.column.addWidget(self.none)
-        self.add_field("cluster.listen", tr("Where other machines reach this one"))
-        self.column.addWidget(label(tr("Add a machine"), theme.fonts.strong))
+        self.add_field(
+            "cluster.listen", tr("Where other machines reach this one"),
+            tr("HOST:PORT, such as 192.168.1.10:4420. The port above it is for joining."),
+        )  # fmt: skip
+        self.add_title(tr("Add a machine"))
         self._add_words(
             tr("A code is good for one machine and 15 minutes, while the node runs. On the other machine, "
                "run the command that is shown.")
@@ -46,13 +50,11 @@ class MachinesSection(Section):
         row.addWidget(self.copy)
         row.addStretch(0)
         self.column.addLayout(row)
-        self.state = IconLabel(theme)
-        self.problem = label("", theme.fonts.body, "bad", wrap=True)
-        for widget in (self.command, self.copy, self.state, self.problem):
+        for widget in (self.command, self.copy):
             widget.hide()
+        self.state = Remark(theme)
         self.column.addWidget(self.state)
-        self.column.addWidget(self.problem)
-        self.column.addWidget(label(tr("Take a machine out"), theme.fonts.strong))
+        self.add_title(tr("Take a machine out"))
         self._add_words(
             tr("Press Ctrl+C where gpn-desktop worker runs on it: it takes nothing more, finishes what it "
                "has and ends. Pressed twice, it ends at once and its proofs are made elsewhere.")
@@ -71,9 +73,7 @@ class MachinesSection(Section):
 
     def _invite(self) -> None:
         self.make.setEnabled(False)
-        self.problem.hide()
-        self.state.show_state(tr("Making a code"), "info", "proving")
-        self.state.show()
+        self.state.say(tr("Making a code"), "info", "proving")
         self.context.tasks.start(self._invited(), self._refused)
 
     async def _invited(self) -> None:
@@ -86,13 +86,11 @@ class MachinesSection(Section):
         self.copy.value = self.command.text()
         self.command.show()
         self.copy.show()
-        self.state.show_state(tr("Good for one machine and 15 minutes"), "good", "check")
+        self.state.say(tr("Good for one machine and 15 minutes."), "good", "check")
 
     def _refused(self, error: BaseException) -> None:
         self.make.setEnabled(True)
-        self.state.show_state(tr("No code was made"), "bad", "warn")
-        self.problem.setText(text.explain(error))
-        self.problem.show()
+        self.state.say(text.explain(error))
 
 
 def _machine(worker: WorkerView) -> Fact:

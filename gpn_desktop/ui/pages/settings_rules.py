@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from gpn_desktop.core.errors import PauseRulesRefused
 from gpn_desktop.core.pausing import COOLING, Kind, Rules, Why, Window
@@ -18,6 +18,7 @@ from gpn_desktop.ui.pages.settings_general import Section
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import IconLabel, button, label
+from gpn_desktop.ui.widgets.inputs import Check
 from gpn_desktop.ui.widgets.pause_words import cannot_tell, gpu_name, pause_line
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class RulesSection(Section):
         theme = context.theme
         self.now = IconLabel(theme, bold=True)
         self.column.addWidget(self.now)
-        self.column.addWidget(label(tr("Working hours"), theme.fonts.strong))
+        self.add_title(tr("Working hours"))
         self.always = label(tr("None are set: it works at any time."), theme.fonts.body, "muted")
         self.column.addWidget(self.always)
         self.windows: list[WindowRow] = []
@@ -60,7 +61,7 @@ class RulesSection(Section):
         self._build_rules()
         self._gpu_list = QVBoxLayout()
         self._gpu_list.setSpacing(8)
-        self.gpus: dict[str, QCheckBox] = {}
+        self.gpus: dict[str, Check] = {}
         self.column.addLayout(self._gpu_list)
         self.column.addStretch(1)
         self.revert()
@@ -69,15 +70,14 @@ class RulesSection(Section):
         self._changed()
 
     def _build_rules(self) -> None:
-        theme = self.context.theme
-        self.column.addWidget(label(tr("Pause"), theme.fonts.strong))
+        self.add_title(tr("Pause"))
         self.idle = self._edit(tr("off"))
         self.idle_row = self.add_row(
-            tr("Until nobody has used the machine for, in minutes"),
-            tr("Work only then, and pause as soon as somebody is back. Empty: work also meanwhile."),
+            tr("While somebody uses the machine"),
+            tr("Minutes without keyboard and mouse before it works again. Empty: it works also meanwhile."),
             self.idle,
         )
-        self.battery = QCheckBox(tr("On"))
+        self.battery = Check(self.context.theme, tr("On"))
         self.battery.clicked.connect(self.edited)
         self.battery_row = self.add_row(tr("While on battery"), "", self.battery)
         self.programs = self._edit(tr("none"))
@@ -88,8 +88,10 @@ class RulesSection(Section):
         )
         self.celsius = self._edit(tr("no limit"))
         self.celsius_row = self.add_row(
-            tr("A GPU above, in °C"),
-            tr("It is left alone until it is {n} °C cooler; the others go on.").format(n=COOLING),
+            tr("While a GPU is too hot"),
+            tr("In °C. A hotter GPU is left alone until it is {n} °C cooler; the others go on.").format(
+                n=COOLING
+            ),
             self.celsius,
         )
 
@@ -161,11 +163,12 @@ class RulesSection(Section):
             row.say(note=cannot_tell(why) if why in blind else "")
         for gpu in state.gpus:
             if gpu.uuid not in self.gpus:
-                box = QCheckBox(tr("Use it"))
+                box = Check(self.context.theme, tr("Use it"))
                 box.setChecked(gpu.uuid not in state.rules.excluded_gpus)
                 box.clicked.connect(self.edited)
                 self.gpus[gpu.uuid] = box
                 name = gpu_name(gpu.uuid, state.gpus)
+                box.setAccessibleName(tr("Use {gpu}").format(gpu=name))
                 self._gpu_list.addWidget(FormRow(self.context.theme, name, gpu.uuid, box))
         self.lead.setToolTip(state.problem)
 
