@@ -13,6 +13,7 @@ from gpn_desktop.composition.command_args import (
     add_cluster,
     add_consumer,
     add_contracts,
+    add_doctor,
     add_image,
     add_key,
     add_site,
@@ -59,6 +60,8 @@ def _run(args: argparse.Namespace) -> int:
             return commands.worker(args)
         case "key":
             return commands.key(args)
+        case "doctor":
+            return commands.doctor(args)
         case _:
             return commands.window(args)
 
@@ -79,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     add_cluster(commands.add_parser("cluster", help="prove on several machines: set up, invite"))
     _worker(commands.add_parser("worker", help="prove on this machine for a node on another one"))
     _key(commands.add_parser("key", help="the node's key in the OS keyring"))
+    add_doctor(
+        commands.add_parser("doctor", help="what holds this machine back from earning, and what to do")
+    )
     return parser
 
 

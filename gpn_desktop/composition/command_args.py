@@ -155,6 +155,14 @@ def _add_spending(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    # Suppressed, so that the same option before the command is not undone.
+    parser.add_argument(
+        "--config", type=Path, default=argparse.SUPPRESS, help="a TOML file with the node's settings"
+    )
+    _add_json(parser)
+
+
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the result as one JSON object")
 

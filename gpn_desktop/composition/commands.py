@@ -91,6 +91,13 @@ def worker(args: argparse.Namespace) -> int:
     return asyncio.run(run_worker(args))
 
 
+def doctor(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.doctor import run_doctor
+
+    logs.configure("error")
+    return run_doctor(args)
+
+
 def key(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.keys import run_key
 
