@@ -586,3 +586,18 @@ class NothingToGiveUp(GpnError):
 class FileNotWritten(GpnError):
     code = "GPN-2087"
     remedy = "Choose another place, or free space, and try again."
+
+
+class AddressWrong(GpnError):
+    code = "GPN-2001"
+    remedy = "Copy it again from where you have it."
+
+
+class AmountTooHigh(GpnError):
+    code = "GPN-2002"
+    remedy = "Send less, or everything with the button beside the amount."
+
+
+class PayoutNotOurs(GpnError):
+    code = "GPN-2003"
+    remedy = "Change it with the wallet that holds the payout address."

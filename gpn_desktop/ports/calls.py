@@ -279,6 +279,14 @@ class Pardon:
     member: Address
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """ETH to somebody, past the contract."""
+
+    to: Address
+    amount: Wei
+
+
 ConsumerCall = (
     RegisterConsumer | Deposit | SetImage | BeginExit | WithdrawDeposit | RetireNonces | TakeSnapshot | Pardon
 )
@@ -307,4 +315,4 @@ FaultCall = (
     | Evict
 )
 
-Call = ConsumerCall | OperatorCall | SettlementCall | FaultCall
+Call = ConsumerCall | OperatorCall | SettlementCall | FaultCall | Transfer

@@ -9,6 +9,7 @@ from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
 from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.account import Account
 from gpn_desktop.services.images import Images
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.trials import Trials
@@ -23,6 +24,8 @@ class Facade(Protocol):
     """What is pulled, what runs, and why one does not."""
     trials: Trials | None
     """None where images are not a matter of this machine."""
+    account: Account | None
+    """The node's own money; None where there is no chain."""
     membership: Membership | None
     """Committing and leaving; None where there is no contract."""
 

@@ -29,6 +29,7 @@ from gpn_desktop.ports.chain import (
 from gpn_desktop.ports.network import PeerInfo, PeerUp, Received
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
+from gpn_desktop.services.account import Account
 from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
 from gpn_desktop.services.canaries import Canaries
@@ -82,9 +83,11 @@ class Node:
         self.earnings: Earnings | None = None
         self.trials: Trials | None = None  # where images are a matter of this machine
         self.membership: Membership | None = None
+        self.account: Account | None = None
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership
+            self.account = Account(ctx, chain, self.earnings.submit)
             self.membership.begin, self.membership.end = self._begin, self._end
         self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)
 

@@ -49,6 +49,7 @@ from gpn_desktop.ports.calls import (
     Suspend,
     SuspendSigner,
     TakeSnapshot,
+    Transfer,
     Uncommit,
     WithdrawDeposit,
     WithdrawRewards,
@@ -67,6 +68,8 @@ def encode(call: Call, slot: Hash32, seats: Sequence[Snapshot]) -> tuple[int, by
         return _operator_call(call)
     if isinstance(call, SettlementCall):
         return 0, _settlement_call(call, slot, seats)
+    if isinstance(call, Transfer):
+        return call.amount, b""
     return 0, _fault_call(call)
 
 
@@ -75,7 +78,7 @@ def value_of(call: Call) -> int:
     match call:
         case RegisterProver(stake=amount) | AddStake(amount=amount):
             return amount
-        case RegisterConsumer(deposit=amount) | Deposit(amount=amount):
+        case RegisterConsumer(deposit=amount) | Deposit(amount=amount) | Transfer(amount=amount):
             return amount
     return 0
 

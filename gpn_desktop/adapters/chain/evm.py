@@ -23,7 +23,7 @@ from gpn_desktop.adapters.chain.slots import Slots
 from gpn_desktop.adapters.chain.writer import Payload, Policy, Writer
 from gpn_desktop.core.errors import ChainUnreachable, ContractMissing, GpnError, WrongChain
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Gwei, Hash32, Snapshot, Wei, short
-from gpn_desktop.ports.calls import Call, Settle, SettleAttested
+from gpn_desktop.ports.calls import Call, Settle, SettleAttested, Transfer
 from gpn_desktop.ports.chain import (
     Block,
     Candidate,
@@ -308,7 +308,8 @@ class EvmChain:
     async def submit(self, intent: str, call: Call) -> TxRecord:
         if not isinstance(call, Settle | SettleAttested):
             value, data = calldata.encode(call, ZERO_HASH, ())
-            return await self._send(intent, Payload(value, data))
+            to = call.to if isinstance(call, Transfer) else None
+            return await self._send(intent, Payload(value, data, to))
         committees = {(e.request.message.consumer, e.request.message.snapshot_id) for e in call.entries}
         found = [await self.snapshot(*committee) for committee in committees]
         snapshots = [snapshot for snapshot in found if snapshot is not None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gpn_desktop.adapters.chain.ledger_faults import Faults
 from gpn_desktop.adapters.chain.ledger_settling import Settling
 from gpn_desktop.core.types import Address
-from gpn_desktop.ports.calls import Call, ConsumerCall, OperatorCall, SettlementCall
+from gpn_desktop.ports.calls import Call, ConsumerCall, OperatorCall, SettlementCall, Transfer
 from gpn_desktop.ports.chain import Block, ChainEvent
 
 
@@ -25,6 +25,10 @@ class Rules(Faults, Settling):
             return self.consumer_call(sender, call, block)
         if isinstance(call, OperatorCall):
             return self.operator_call(sender, call, block)
+        if isinstance(call, Transfer):
+            self.balances[sender] = self.balances.get(sender, 0) - call.amount
+            self.send(call.to, call.amount)
+            return []
         if isinstance(call, SettlementCall):
             return self.settlement_call(sender, call, block)
         return self.fault_call(sender, call, block)

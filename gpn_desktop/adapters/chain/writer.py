@@ -55,10 +55,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a transaction does, before it has a nonce and fees."""
+    """What a transaction does, before it has a nonce and fees. ``to`` is the contract where it is None."""
 
     value: int
     data: bytes
+    to: Address | None = None
 
 
 class Writer:
@@ -231,9 +232,8 @@ class Writer:
                 self._next_nonce = max(await rpc.nonce(key.address), self._outbox.next_nonce())
 
     def _outgoing(self, nonce: int, payload: Payload, gas: int, offer: Offer) -> Outgoing:
-        return Outgoing(
-            self._chain_id, nonce, self._contract, payload.value, payload.data, gas, offer.max_fee, offer.tip
-        )
+        to = payload.to or self._contract
+        return Outgoing(self._chain_id, nonce, to, payload.value, payload.data, gas, offer.max_fee, offer.tip)
 
     def _signed(self, key: NodeKey, intent: str, outgoing: Outgoing) -> TxRecord:
         raw, tx_hash = sign(outgoing, key)
@@ -259,7 +259,9 @@ class Writer:
         while True:
             earlier = list(self._waiting_on_others())
             try:
-                gas = await rpc.estimate(key.address, self._contract, payload.value, payload.data)
+                gas = await rpc.estimate(
+                    key.address, payload.to or self._contract, payload.value, payload.data
+                )
             except Refused as error:
                 if error.data and earlier:
                     # It may build upon a transaction of ours that is still under way.
@@ -376,7 +378,7 @@ class Writer:
         tx = read_signed(record.raw)
         for at_block in (block - 1, block):
             try:
-                await rpc.replay(self._signer().address, self._contract, tx.value, tx.data, at_block)
+                await rpc.replay(self._signer().address, tx.to or self._contract, tx.value, tx.data, at_block)
             except Refused as error:
                 return self._explain(error.data) if error.data else error.message
         return "it ran out of gas or met a state that is gone"

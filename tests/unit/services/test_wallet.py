@@ -1,6 +1,5 @@
 """The wallet: every way in, what is refused, and that no secret is ever said."""
 
-
 from __future__ import annotations
 
 import asyncio
