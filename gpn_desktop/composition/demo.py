@@ -28,15 +28,15 @@ from gpn_desktop.core.types import Address, Hash32
 from gpn_desktop.ports.localnet import LocalChain
 from gpn_desktop.ports.processes import Launcher
 from gpn_desktop.ports.secrets import NodeKey
+from gpn_desktop.resources import CONTRACTS
 from gpn_desktop.services.consumer import Gateway
 from gpn_desktop.services.demo.crew import Crew
 from gpn_desktop.services.demo.model import DemoImage, DemoOptions, Outcome, Report
 from gpn_desktop.services.demo.play import DemoFailed, Play
 from gpn_desktop.services.demo.stage import Say, Stage
 
-ROOT = Path(__file__).parents[2]
-ARTIFACT = ROOT / "contracts" / "artifacts" / "GpnSettlement.json"
-NODE_MODULES = ROOT / "contracts" / "node_modules"
+ARTIFACT = CONTRACTS / "artifacts" / "GpnSettlement.json"
+NODE_MODULES = CONTRACTS / "node_modules"
 BUILD_SECONDS = 900.0
 PROVE_SECONDS = 1.2  # long enough to kill a prover in the middle
 SAMPLE = b'{"note": "a payload of the demo"}'
@@ -52,6 +52,10 @@ async def choose_images(args: DemoArgs, say: Say = say) -> list[DemoImage]:
     """Each consumer's; a failed build is an error, never a silent fall-back."""
     names = args.consumers or (DEFAULT_PROVER,)
     if args.builtin:
+        return [BUILTIN] * len(names)
+    if not (PROVERS / "build.py").is_file():
+        say("This application comes without the provers' sources, so the built-in TEST prover is used: "
+            "it proves nothing.")  # fmt: skip
         return [BUILTIN] * len(names)
     if await asyncio.to_thread(docker_available):
         built = {name: await _build(name, say) for name in dict.fromkeys(names)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from gpn_desktop.core.errors import ConfigError
+from gpn_desktop.resources import RESOURCES
 
-PROVERS: Final = Path(__file__).parents[2] / "resources" / "provers"
+PROVERS: Final = RESOURCES / "provers"
 TEMPLATE: Final = "template"  # for authors to begin with
 MAX_BATCH: Final = 60  # a settlement has at most 64 entries
 MAX_CONSUMERS: Final = 4  # every node runs the images of all of them

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 
 from PySide6.QtCore import QLocale, QObject, QTranslator
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.resources import RESOURCES
+
 log = logging.getLogger("gpn.ui")
 
-FOLDER = Path(__file__).resolve().parents[2] / "resources" / "translations"
+FOLDER = RESOURCES / "translations"
 SOURCE = "en"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -26,10 +25,11 @@ from PySide6.QtGui import (
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.resources import RESOURCES
 from gpn_desktop.ui.style import stylesheet
 
 GRID = 8
-ICONS = Path(__file__).resolve().parents[2] / "resources" / "icons"
+ICONS = RESOURCES / "icons"
 BODY_PX = 13
 
 

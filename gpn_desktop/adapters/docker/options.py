@@ -8,10 +8,11 @@ from pathlib import Path
 from gpn_desktop.core.manifest import GIB as GIB
 from gpn_desktop.core.manifest import MIB as MIB
 from gpn_desktop.core.manifest import Limits
+from gpn_desktop.resources import RESOURCES
 
 
 def _shipped_relays() -> Path:
-    return Path(__file__).resolve().parents[3] / "resources" / "relay"
+    return RESOURCES / "relay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import asyncio
 import json
 import logging
 import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Final
 
 from gpn_desktop.core.types import hex0x
 from gpn_desktop.ports.processes import NodeEvent, NodeProcess, NodeSpec
+from gpn_desktop.resources import program
 
 log = logging.getLogger("gpn.processes")
 
@@ -96,7 +96,7 @@ class ChildNode:
             await self._process.wait()
 
 
-PROGRAM: Final = (sys.executable, "-m", "gpn_desktop")
+PROGRAM: Final = program()
 
 
 class ProcessLauncher:
