@@ -33,6 +33,7 @@ class Words(QLabel):
         self._claim()
 
     def _claim(self) -> None:
+        self.setMinimumHeight(0)  # which Qt would answer at least, so that lines once claimed would stay
         self.setFixedHeight(max(0, self.heightForWidth(self.width())))
 
 
