@@ -52,14 +52,25 @@ def run_cluster(args: argparse.Namespace) -> int:
             "whoever has it can run programs on all of your machines.")  # fmt: skip
         print(json.dumps({"folder": str(config.cluster_path), "created": not existed}), flush=True)
         return 0
-    if not authority.exists:
-        raise ClusterNotSetUp("This machine has no cluster yet.")
-    host, port = _address(config, args.address)
-    token = Invitations(config.cluster_path).invite()
+    code = join_code(config, args.address)
     say("Good for one worker and 15 minutes, while the node runs. On the other machine:\n"
         "    gpn-desktop worker --join CODE        # or --join - to give it on stdin")  # fmt: skip
-    print(JoinCode(host, port, authority.fingerprint(), token), flush=True)
+    print(code, flush=True)
     return 0
+
+
+def join_code(config: NodeConfig, address: str | None = None) -> JoinCode:
+    """A new code for one worker; ``address`` is where it reaches this machine, if not as configured.
+
+    Raises:
+        ClusterNotSetUp, ConfigError, BadOption
+    """
+    authority = Authority(config.cluster_path)
+    if not authority.exists:
+        raise ClusterNotSetUp("This machine has no cluster yet.")
+    host, port = _address(config, address)
+    token = Invitations(config.cluster_path).invite()
+    return JoinCode(host, port, authority.fingerprint(), token)
 
 
 def _address(config: NodeConfig, given: str | None) -> tuple[str, int]:

@@ -79,6 +79,7 @@ class FormRow(QWidget):
         self.title = label(title, theme.fonts.medium)
         self.words = wrapped(words, theme)
         self.words.setVisible(bool(words))
+        texts.addStretch(1)
         texts.addWidget(self.title)
         texts.addWidget(self.words)
         texts.addStretch(1)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QLocale, QSignalBlocker, QUrl
+from PySide6.QtCore import QSignalBlocker, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gpn_desktop.services.preferences import Look, Notice
-from gpn_desktop.ui import text
+from gpn_desktop.ui import language, text
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.pages.settings_draft import Draft
 from gpn_desktop.ui.pages.settings_fields import FormRow, SettingField, source_words
 from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.theme import ICONS
 from gpn_desktop.ui.widgets.basic import button, label
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 from gpn_desktop.ui.widgets.inputs import Check, Choice
 
 if TYPE_CHECKING:
     from gpn_desktop.services.preferences import Preferences
-
-TRANSLATIONS = ICONS.parent / "translations"
 
 
 class Section(QWidget):
@@ -75,7 +71,7 @@ class GeneralSection(Section):
         )  # fmt: skip
         self.look.choose(ui.look.value)
         self.add_row(tr("Theme"), "", self.look)
-        self.language = Choice(context.theme, languages(), lambda code: self.change_ui(language=code))
+        self.language = Choice(context.theme, _languages(), lambda code: self.change_ui(language=code))
         self.language.choose(ui.language)
         words = tr("Takes effect when the application is started the next time.")
         self.add_row(tr("Language"), words, self.language)
@@ -206,12 +202,5 @@ class DataSection(Section):
             self.note.setText(tr("No file manager opened it. It is there: {folder}").format(folder=folder))
 
 
-def languages(folder: Path = TRANSLATIONS) -> list[tuple[str, str]]:
-    """The system's, English, and what there is a translation for, each by its own name."""
-    found = [("", tr("As the system")), ("en", "English")]
-    for file in sorted(folder.glob("*.qm")):
-        code = file.stem.rpartition("_")[2]
-        if code != "en":
-            name = QLocale(code).nativeLanguageName()
-            found.append((code, name[:1].upper() + name[1:]))
-    return found
+def _languages() -> list[tuple[str, str]]:
+    return [("", tr("As the system")), *((code, language.name_of(code)) for code in language.languages())]
