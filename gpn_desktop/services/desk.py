@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from typing import Any as Health
     from typing import Any as LogBook
     from typing import Any as Preferences
-    from typing import Any as Wallet
 
     from gpn_desktop.services.history import Saver
+    from gpn_desktop.services.wallet import Wallet
 
 
 @dataclass

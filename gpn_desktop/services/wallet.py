@@ -144,6 +144,15 @@ class Wallet:
         await self._passed(key)
         return address
 
+    async def import_file(
+        self, path: Path, secret: str, passphrase: str = "", replacing: str = ""
+    ) -> Address:
+        """A keystore on the disk; else as ``import_keystore``. KeyMissing where there is no such file."""
+        key = await self.forms.read_keystore(path, secret)
+        address = await self._store(key, passphrase, replacing)
+        await self._passed(key)
+        return address
+
     async def _store(self, key: NodeKey, passphrase: str, replacing: str) -> Address:
         """Into the keyring, or with a passphrase into the keystore.
 

@@ -42,6 +42,7 @@ PAGES = (
     PageSpec("jobs", "Jobs", "jobs", "jobs:JobsPage", "Ctrl+3"),
     PageSpec("votes", "Votes", "votes", "votes:VotesPage", "Ctrl+4"),
     PageSpec("earnings", "Earnings", "earnings", "earnings:EarningsPage", "Ctrl+5"),
+    PageSpec("wallet", "Wallet", "wallet", "wallet:WalletPage", "Ctrl+6", alone=True),
     PageSpec("network", "Network", "network", "network:NetworkPage", "Ctrl+7"),
     PageSpec("demo", "Demo", "play", "demo:DemoPage", "Ctrl+9", of_story=True),
 )

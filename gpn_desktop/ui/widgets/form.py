@@ -1,0 +1,221 @@
+"""A form inside the page: named fields, an answer beside them, and no secret left behind in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gpn_desktop.ui import text
+from gpn_desktop.ui.tasks import Tasks
+from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """``kind``: "line", "secret", "block" (several lines) or "check". ``hint`` stands below it."""
+
+    key: str
+    name: str
+    kind: str = "line"
+    value: str = ""
+    hint: str = ""
+    optional: bool = False
+
+
+Values = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FormSpec:
+    """``act`` gets the values when it is confirmed, and returns the closing line. A check is "yes" or ""."""
+
+    title: str
+    words: str
+    confirm: str
+    working: str
+    fields: Sequence[Field]
+    act: Callable[[Values], Coroutine[Any, Any, str]]
+    tone: str = "text"
+
+
+class Form(Card):
+    opened = Signal(bool)
+
+    def __init__(self, theme: Theme, tasks: Tasks) -> None:
+        super().__init__(theme)
+        self._theme, self._tasks = theme, tasks
+        self._spec: FormSpec | None = None
+        self._inputs: dict[str, QWidget] = {}
+        self.working = False
+        self.state = IconLabel(theme, bold=True)
+        self.words = label("", theme.fonts.body, "muted", wrap=True)
+        self._holder = QWidget()
+        self._rows = QVBoxLayout(self._holder)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(8)
+        self.answer = label("", theme.fonts.body, "bad", wrap=True)
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.confirm = button(tr("Confirm"), theme, "primary")
+        self.confirm.clicked.connect(self._act)
+        self.cancel = button(tr("Cancel"), theme)
+        self.cancel.clicked.connect(self.dismiss)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.cancel)
+        row.addWidget(self.confirm)
+        for widget in (self.state, self.words, self._holder, self.answer, self.progress):
+            self.body.addWidget(widget)
+        self.body.addLayout(row)
+        self.hide()
+
+    def ask(self, spec: FormSpec) -> None:
+        if self.working:
+            return
+        self._spec = spec
+        self._clear()
+        for field in spec.fields:
+            self._add(field)
+        self.state.show_state(spec.title, spec.tone, "warn" if spec.tone in ("warn", "bad") else "")
+        self.setAccessibleName(spec.title)
+        self.words.setText(spec.words)
+        self.words.setVisible(bool(spec.words))
+        self.answer.hide()
+        self.confirm.setText(spec.confirm)
+        self.confirm.setAccessibleName(spec.confirm)
+        self._mode(asking=True)
+        self.show()
+        self.opened.emit(True)
+        first = next(iter(self._inputs.values()), self.confirm)
+        first.setFocus()
+
+    def input(self, key: str) -> Any:
+        return self._inputs[key]
+
+    def dismiss(self) -> None:
+        """Close it, and forget what was typed; what is at work goes on to its end."""
+        if not self.working:
+            self._clear()
+            self.hide()
+            self.opened.emit(False)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Escape:
+            self.dismiss()
+        else:
+            super().keyPressEvent(event)
+
+    def _add(self, field: Field) -> None:
+        made = self._input(field)
+        made.setAccessibleName(field.name)
+        self._inputs[field.key] = made
+        if field.kind != "check":
+            name = label(field.name, self._theme.fonts.label, "muted")
+            name.setBuddy(made)
+            self._rows.addWidget(name)
+        self._rows.addWidget(made)
+        if field.hint:
+            self._rows.addWidget(label(field.hint, self._theme.fonts.label, "muted", wrap=True))
+
+    def _input(self, field: Field) -> QWidget:
+        if field.kind == "check":
+            box = QCheckBox(field.name)
+            box.setFont(self._theme.fonts.body)
+            return box
+        if field.kind == "block":
+            block = QPlainTextEdit(field.value)
+            block.setFont(self._theme.fonts.mono)
+            block.setFixedHeight(self._theme.fonts.px(88))
+            block.setTabChangesFocus(True)
+            return block
+        line = QLineEdit(field.value)
+        line.setFont(self._theme.fonts.body)
+        line.returnPressed.connect(self._act)
+        if field.kind == "secret":
+            line.setEchoMode(QLineEdit.EchoMode.Password)
+        return line
+
+    def _values(self) -> Values:
+        found = {}
+        for key, made in self._inputs.items():
+            if isinstance(made, QCheckBox):
+                found[key] = "yes" if made.isChecked() else ""
+            elif isinstance(made, QPlainTextEdit):
+                found[key] = made.toPlainText()
+            elif isinstance(made, QLineEdit):
+                found[key] = made.text()
+        return found
+
+    def _act(self) -> None:
+        assert self._spec is not None
+        if self.working:
+            return
+        values = self._values()
+        missing = [f.name for f in self._spec.fields
+                   if not f.optional and f.kind != "check" and not values[f.key].strip()]  # fmt: skip
+        if missing:
+            self._answer(tr("Still missing: {fields}.").format(fields=", ".join(missing)))
+            return
+        self.working = True
+        self.answer.hide()
+        self.state.show_state(self._spec.working, "info", "proving")
+        self._mode(working=True)
+        self._tasks.start(self._work(self._spec, values), self._failed)
+
+    async def _work(self, spec: FormSpec, values: Values) -> None:
+        said = await spec.act(values)
+        self.working = False
+        self._clear()
+        self.words.hide()
+        self.state.show_state(said, "good", "check")
+        self.setAccessibleName(said)
+        self._mode()
+        self.cancel.setFocus()
+
+    def _failed(self, error: BaseException) -> None:
+        self.working = False
+        if self._spec is not None:
+            self.state.show_state(self._spec.title, self._spec.tone)
+        self._answer(text.explain(error))
+        self._mode(asking=True)
+
+    def _answer(self, words: str) -> None:
+        self.answer.setText(words)
+        self.answer.show()
+
+    def _clear(self) -> None:
+        """Nothing that was typed stays in a widget that nobody sees."""
+        for made in self._inputs.values():
+            if isinstance(made, QLineEdit | QPlainTextEdit):
+                made.clear()
+        self._inputs.clear()
+        while (item := self._rows.takeAt(0)) is not None:
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
+
+    def _mode(self, asking: bool = False, working: bool = False) -> None:
+        self._holder.setVisible(asking)
+        self.progress.setVisible(working)
+        self.progress.setAccessibleName(self.state.text())
+        self.confirm.setVisible(asking)
+        self.cancel.setVisible(not working)
+        self.cancel.setText(tr("Cancel") if asking else tr("Close"))
+        self.cancel.setAccessibleName(self.cancel.text())
