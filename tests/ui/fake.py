@@ -294,6 +294,7 @@ class FakeFacade:
         self.images = Images(BuiltinRuntime(), None, MemoryImageBook())
         self.trials: Trials | None = demo_trials()
         self.membership = FakeMembership()
+        self.account: object | None = None
         self.found: tuple[PeerInfo, ...] = demo_peers() if view.peers else ()
         self.connected: list[str] = []
         self.banned: list[Address] = []
