@@ -1,6 +1,5 @@
 """The wallet through its page: each form with the real service behind it, and no secret left in a widget."""
 
-
 from __future__ import annotations
 
 import json

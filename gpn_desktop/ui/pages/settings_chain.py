@@ -89,6 +89,7 @@ class ChainSection(Section):
             row.test.setVisible(self.preferences.doors.check_endpoint is not None)
             self.endpoints.append(row)
             self._list.addWidget(row)
+            row.show()  # now, so that it can take the cursor
         for row, url in zip(self.endpoints, urls, strict=True):
             if row.url != url:
                 row.show_url(url)

@@ -195,6 +195,7 @@ class RulesSection(Section):
         row.remove.clicked.connect(lambda: self._remove(row))
         self.windows.append(row)
         self._list.addWidget(row)
+        row.show()  # now, so that it can take the cursor
         self.always.hide()
         return row
 
