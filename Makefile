@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all the set-up that they need.
-.PHONY: setup demo test lint bench proto contracts
+.PHONY: setup demo test lint bench package proto contracts
 BIN := .venv/bin
 
 setup:
@@ -21,6 +21,10 @@ lint: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# An application that needs nothing of the machine's, in dist/; ARGS=--check tests it.
+package: setup
+	@sh packaging/package.sh $(ARGS)
 
 # Generated code, made anew.
 proto: setup

@@ -8,3 +8,4 @@ compile() { "$UV" pip compile --quiet --universal --generate-hashes --python-ver
 compile --group dev pyproject.toml -o requirements-dev.lock
 compile pyproject.toml -c requirements-dev.lock -o requirements.lock
 echo uv | compile - -o requirements-bootstrap.lock
+echo pyinstaller==6.22.3 | compile - -c requirements-dev.lock -o requirements-package.lock
