@@ -53,6 +53,9 @@ class WrappedRuntime:
     def elsewhere(self) -> int:
         return self._inner.elsewhere()
 
+    def leave_out(self, gpus: frozenset[str]) -> None:
+        self._inner.leave_out(gpus)
+
     def pardon(self, image: ImageRef) -> None:
         self._inner.pardon(image)
 

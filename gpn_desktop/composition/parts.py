@@ -19,6 +19,8 @@ from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
+from gpn_desktop.adapters.system.machine import SystemMachine
+from gpn_desktop.adapters.system.preferences import FileDocument
 from gpn_desktop.composition.provers import Provers, build_provers, docker_options
 from gpn_desktop.config import ImageChoice, Mode, NodeConfig, RuntimeKind
 from gpn_desktop.core.batching import Terms
@@ -30,6 +32,7 @@ from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
 from gpn_desktop.services.node import Node
+from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
 
 log = logging.getLogger("gpn")
@@ -78,8 +81,16 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
     authority = ChainAuthority(chain, clock, config.confirmations, delay)
     provers = _provers(config, key, extras)
     context = _context(config, key, domain, provers, store, clock, config.consumer_addresses, extras)
-    node = Node(context, authority, chain, provers.images)
+    return _furnish(config, Node(context, authority, chain, provers.images), provers)
+
+
+def _furnish(config: NodeConfig, node: Node, provers: Provers) -> Node:
+    """What an operator has around it: trials of images, and pausing."""
+    kept = FileDocument(config.data_dir / "pause.json")
     node.trials = _trials(config, node, provers)
+    node.pausing = Pausing(
+        SystemMachine(), node.ctx.clock, kept, node.apply_pause, node.stop_now, provers.sensors
+    )
     return node
 
 
@@ -115,7 +126,7 @@ async def _testing_node(config: NodeConfig, key: NodeKey, extras: Extras) -> Nod
     )
     provers = _provers(config, key, extras)
     context = _context(config, key, TESTING_DOMAIN, provers, store, clock, serve, extras)
-    return Node(context, authority, None, provers.images)
+    return _furnish(config, Node(context, authority, None, provers.images), provers)
 
 
 async def _pinned(config: NodeConfig, choice: ImageChoice) -> ImageRef:

@@ -457,14 +457,14 @@ class RateLimited(RequestRefused):
 
 
 class ProbeFailed(GpnError):
-    code = "GPN-1620"
+    code = "GPN-2020"
     remedy = "Check again; if it stays, look at the log."
 
 
 class BundleNotWritten(GpnError):
     """Nothing was left at its place."""
 
-    code = "GPN-1621"
+    code = "GPN-2021"
     remedy = "Choose another folder, one that you may write to and that has room."
 
 
@@ -472,38 +472,38 @@ class BundleNotWritten(GpnError):
 
 
 class SettingsUnreadable(GpnError):
-    code = "GPN-1640"
+    code = "GPN-2040"
     remedy = "Correct the file, or move it away: the defaults apply without it."
 
 
 class SettingsRefused(GpnError):
     """Nothing was written."""
 
-    code = "GPN-1641"
+    code = "GPN-2041"
     remedy = "Correct the setting; nothing was changed."
 
 
 class SettingsNotWritten(GpnError):
     """The file on the disk is the old one, whole."""
 
-    code = "GPN-1642"
+    code = "GPN-2042"
     remedy = "Free space on the disk and allow writing to the folder, then apply again; nothing was changed."
 
 
 class PauseNotKept(GpnError):
     """It holds now; a restart forgets it."""
 
-    code = "GPN-1643"
+    code = "GPN-2043"
     remedy = "Free space on the disk that holds the data folder, and set it again."
 
 
 class PauseRulesRefused(GpnError):
-    code = "GPN-1644"
+    code = "GPN-2044"
     remedy = "Correct the rule; those in force stay."
 
 
 class AutostartFailed(GpnError):
-    code = "GPN-1645"
+    code = "GPN-2045"
     remedy = "Add the application to the system's own list of programs that start at login."
 
 

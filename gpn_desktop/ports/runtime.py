@@ -155,6 +155,10 @@ class ProverRuntime(Protocol):
         """How many proofs at a time other machines can make for this node; 0 where there are none."""
         ...
 
+    def leave_out(self, gpus: frozenset[str]) -> None:
+        """Containers that start from now on get none of these GPUs (UUIDs); those that run keep theirs."""
+        ...
+
     def pardon(self, image: ImageRef) -> None:
         """Take the image out of quarantine, by the operator's word."""
         ...

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any as Diagnostics
-    from typing import Any as Health
-    from typing import Any as LogBook
-    from typing import Any as Preferences
-
+    from gpn_desktop.ports.health import LogBook
+    from gpn_desktop.services.diagnostics import Diagnostics
+    from gpn_desktop.services.health import Health
     from gpn_desktop.services.history import Saver
+    from gpn_desktop.services.preferences import Preferences
     from gpn_desktop.services.wallet import Wallet
 
 

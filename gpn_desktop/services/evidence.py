@@ -306,7 +306,7 @@ class Watch:
     async def on_slashed(self, event: Slashed) -> None:
         self._close(event.member, (SlashEquivocation, SlashDoubleAnnouncement))
         if event.member == self.ctx.me:
-            self.jobs.paused = True
+            self.jobs.barred = True
             self.ctx.alert("This node's stake was slashed: it signed two things that contradict each other. "
                            "It proves nothing any more; check that no second node uses its key.")  # fmt: skip
             return

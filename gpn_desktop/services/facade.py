@@ -12,6 +12,7 @@ from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.account import Account
 from gpn_desktop.services.images import Images
 from gpn_desktop.services.membership import Membership
+from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
 
@@ -22,6 +23,8 @@ class Facade(Protocol):
     domain: Domain
     images: Images
     """What is pulled, what runs, and why one does not."""
+    pausing: Pausing | None
+    """Why it pauses, by hand and by rule; None where nothing senses the machine."""
     trials: Trials | None
     """None where images are not a matter of this machine."""
     account: Account | None

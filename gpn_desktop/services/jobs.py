@@ -62,6 +62,7 @@ class Jobs:
     def __init__(self, ctx: Context, authority: Authority, workshop: Workshop, outbox: Outbox) -> None:
         self.entries: OrderedDict[Hash32, Entry] = OrderedDict()
         self.paused = False
+        self.barred = False  # a slashed node; nothing that the operator resumes
         self.on_accept: Callable[[Entry], Awaitable[None]] | None = None
         self.on_judged: Callable[[Entry, Address, bool], None] | None = None
         self.on_fault: Callable[[Entry], None] | None = None
@@ -251,7 +252,7 @@ class Jobs:
 
     def _refusal(self, entry: Entry) -> str | None:
         reward = entry.job.request.reward
-        policy = Policy(self.paused, self._ctx.options.min_reward)
+        policy = Policy(self.paused or self.barred, self._ctx.options.min_reward)
         balance = self._authority.balance(entry.consumer)
         unsettled = self._unsettled(entry.consumer) - (0 if entry.over else reward)
         return refusal(policy, reward, Gwei(unsettled), balance)

@@ -44,6 +44,7 @@ from gpn_desktop.services.jobs import Jobs
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.offers import offer_of
 from gpn_desktop.services.outbox import Outbox
+from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
 from gpn_desktop.services.workshop import Workshop
@@ -81,6 +82,7 @@ class Node:
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
         self.earnings: Earnings | None = None
+        self.pausing: Pausing | None = None
         self.trials: Trials | None = None  # where images are a matter of this machine
         self.membership: Membership | None = None
         self.account: Account | None = None
@@ -103,6 +105,10 @@ class Node:
             self.authority.saw(await self._chain.head())
         if self.earnings is not None:
             await self.earnings.start()
+        if self.pausing is not None:
+            await self.pausing.load()
+            self.pausing.subscribe(self.ctx.changed)
+            self.ctx.tasks.spawn(self.pausing.run(), "pausing")
         await self.ctx.network.start(self)
         for consumer in self._served():
             await self.ctx.network.join(consumer)
@@ -310,7 +316,7 @@ class Node:
             chain_up=self._chain_up,
             peers=len(ctx.network.peers()),
             running=self.book.running,
-            paused=self.book.paused,
+            paused=self.book.paused or self.book.barred,
             dropped=ctx.network.dropped(),
             runtime=ctx.runtime.label,
             listen=ctx.network.listen_addresses(),
@@ -457,9 +463,25 @@ class Node:
         self.ctx.changed()
 
     async def pause(self, paused: bool) -> None:
+        if self.pausing is None:
+            self.apply_pause(paused, frozenset())
+        elif paused:
+            await self.pausing.pause()
+        else:
+            await self.pausing.resume()
+
+    def apply_pause(self, paused: bool, left_out: frozenset[str]) -> None:
+        """What the operator and the rules decided."""
         self.book.paused = paused
+        self.ctx.runtime.leave_out(left_out)
         self.book.tick()
         self.ctx.changed()
+
+    async def stop_now(self) -> None:
+        """Give up every proof at work."""
+        for entry in list(self.book.entries.values()):
+            if entry.proving is not None:
+                await self.give_up(entry.id)
 
     async def withdraw(self) -> Wei:
         return await self.earnings.withdraw() if self.earnings is not None else Wei(0)

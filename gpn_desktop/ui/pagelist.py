@@ -44,5 +44,7 @@ PAGES = (
     PageSpec("earnings", "Earnings", "earnings", "earnings:EarningsPage", "Ctrl+5"),
     PageSpec("wallet", "Wallet", "wallet", "wallet:WalletPage", "Ctrl+6", alone=True),
     PageSpec("network", "Network", "network", "network:NetworkPage", "Ctrl+7"),
+    PageSpec("health", "Logs & health", "health", "health:HealthPage", "Ctrl+8", alone=True),
     PageSpec("demo", "Demo", "play", "demo:DemoPage", "Ctrl+9", of_story=True),
+    PageSpec("settings", "Settings", "settings", "settings:SettingsPage", "Ctrl+,", alone=True, low=True),
 )

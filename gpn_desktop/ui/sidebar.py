@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QLabel
 
 from gpn_desktop.ui.pagelist import PageSpec
 from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.theme import DARK, Theme
-from gpn_desktop.ui.widgets.basic import button, label
+from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.widgets.basic import label
 
 WIDTH = 208
 ITEM = 35
@@ -96,6 +96,7 @@ class Sidebar(QWidget):
         self.setFixedWidth(theme.fonts.px(WIDTH))
         self._theme, self._go = theme, go
         self.buttons: dict[str, NavButton] = {}
+        self._alone = frozenset(spec.key for spec in pages if spec.alone)
         self._group = QButtonGroup(self)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 20, 8, 8)
@@ -109,14 +110,16 @@ class Sidebar(QWidget):
         for spec in pages:
             if spec.low:
                 column.addWidget(self._nav(spec))
-        self._toggle = button("", theme, "strip", tr("Switch between the light and the dark theme"))
-        self._toggle.clicked.connect(theme.toggle)
-        theme.on_change(self._name_toggle)
-        column.addWidget(self._toggle, 0, Qt.AlignmentFlag.AlignLeft)
 
     def open(self) -> None:
         for made in self.buttons.values():
             made.setEnabled(True)
+
+    def close_pages(self) -> None:
+        """Those that need a node."""
+        for key, made in self.buttons.items():
+            made.setEnabled(key in self._alone)
+            made.show_count(0)
 
     def hide_pages(self, keys: Collection[str]) -> None:
         """These pages have nothing to show here; all others have."""
@@ -148,10 +151,3 @@ class Sidebar(QWidget):
         row.addWidget(label("GPN Desktop", fonts.brand))
         row.addStretch(1)
         return row
-
-    def _name_toggle(self) -> None:
-        dark = self._theme.tokens is DARK
-        words = tr("Light theme") if dark else tr("Dark theme")
-        self._toggle.setText(words)
-        self._toggle.setAccessibleName(words)
-        self._toggle.setIcon(self._theme.icon("theme", "muted"))

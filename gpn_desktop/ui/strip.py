@@ -8,9 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Elided, IconLabel, button, label, set_property
+from gpn_desktop.ui.widgets.basic import Elided, IconLabel, label, set_property
+from gpn_desktop.ui.widgets.pause_menu import PauseButton
 
 # Networks where nothing has a value are framed in amber; a real one is quiet.
 PLAY_NETWORKS = frozenset({"demo", "testing"})
@@ -21,7 +23,7 @@ def is_test_prover(view: NodeView) -> bool:
 
 
 class Strip(QWidget):
-    def __init__(self, theme: Theme, pause: Callable[[], None]) -> None:
+    def __init__(self, theme: Theme, tasks: Tasks, rules: Callable[[str], None]) -> None:
         super().__init__()
         self.setObjectName("strip")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -44,16 +46,18 @@ class Strip(QWidget):
             widget.hide()
         self.story = Elided(fonts.label)
         row.addWidget(self.story, 1)
-        self.pause = button(tr("Pause"), theme, "strip", tr("Decline further turns; votes go on"))
-        self.pause.clicked.connect(pause)
-        self.pause.hide()
-        self._paused: bool | None = None
-        theme.changed.connect(self._name_pause)
+        self.pause = PauseButton(theme, tasks, rules, "strip", above=True)
         row.addWidget(self.pause)
 
     def say(self, words: str) -> None:
         """Before there is a node."""
         self.running.setText(words)
+
+    def detach(self) -> None:
+        """There is no node any more."""
+        for widget in (self.badge, self.head, self.peers, self.prover):
+            widget.hide()
+        self.pause.detach()
 
     def refresh(self, view: NodeView) -> None:
         play = view.network in PLAY_NETWORKS
@@ -77,16 +81,4 @@ class Strip(QWidget):
             self.prover.setToolTip(tr("The built-in test prover answers ({name}).").format(name=view.runtime))
         else:
             self.prover.show_state(view.runtime, "muted")
-        if self._paused != view.paused:
-            self._paused = view.paused
-            self._name_pause()
-        self.pause.show()
-
-    def _name_pause(self) -> None:
-        words = tr("Resume") if self._paused else tr("Pause")
-        self.pause.setText(words)
-        self.pause.setAccessibleName(words)
-        self.pause.setIcon(self._theme.icon("play" if self._paused else "pause", "text"))
-        self.pause.setToolTip(
-            tr("Take turns again") if self._paused else tr("Decline further turns; votes go on (Ctrl+P)")
-        )
+        self.pause.refresh(view.running)

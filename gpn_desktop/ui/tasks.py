@@ -49,6 +49,10 @@ class Tasks:
     async def aclose(self) -> None:
         """Cancel what runs and wait for it; later starts are cancelled at once."""
         self._closing = True
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Cancel what runs and wait for it; not from one of these tasks."""
         running = list(self._running)
         for task in running:
             task.cancel()

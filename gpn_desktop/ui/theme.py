@@ -96,6 +96,7 @@ class Theme(QObject):
         super().__init__(app)
         self._app = app
         self._chosen = tokens is not None
+        self.motion = True
         self.tokens = tokens or _system_tokens()
         self.fonts = Fonts(app.font())
         app.setStyle("Fusion")
@@ -118,6 +119,14 @@ class Theme(QObject):
         """The user's choice: "light", "dark", or "system", whose changes are followed."""
         self._chosen = name != "system"
         self.use({"light": LIGHT, "dark": DARK}.get(name) or _system_tokens())
+
+    def move(self, wanted: bool) -> None:
+        """Whether things may move on the screen that do not have to."""
+        if wanted != self.motion:
+            self.motion = wanted
+            for effect in (Qt.UIEffect.UI_AnimateMenu, Qt.UIEffect.UI_AnimateCombo):
+                self._app.setEffectEnabled(effect, wanted)
+            self.changed.emit()
 
     def color(self, tone: str) -> QColor:
         return _color(self.tokens.color(tone))

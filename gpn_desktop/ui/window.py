@@ -38,6 +38,7 @@ from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import ICONS, Theme
 from gpn_desktop.ui.tray import Tray
 from gpn_desktop.ui.widgets.banners import Banner, BannerArea
+from gpn_desktop.ui.widgets.pause_menu import PauseNote
 
 if TYPE_CHECKING:
     # For the types only: they pull in the protocol's cryptography, 0.3 s before the first paint.
@@ -70,13 +71,15 @@ class MainWindow(QMainWindow):
         self.pages: dict[str, Page] = {}
         self.current = "home"
         self.tasks = Tasks(self.show_error)
-        self._context = PageContext(None, self.tasks, theme, self.go, None, self._desk)
+        self._context = PageContext(None, self.tasks, theme, self.go_to, None, self._desk)
         self.setWindowTitle(title)
         self.setWindowIcon(QIcon(str(ICONS / "app.svg")))
         self.resize(theme.fonts.px(1280), theme.fonts.px(800))
         self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
         self._build()
         self._shortcut("Ctrl+Q", self.close)
+        self._shortcut("Ctrl+F", self._search)
+        self._shortcut("Ctrl+P", self.strip.pause.toggle)
         for spec in PAGES:
             self._shortcut(spec.shortcut, partial(self._key, spec))
         self._second = QTimer(self)
@@ -92,7 +95,8 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage(theme)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.start_page)
-        self.strip = Strip(theme, self._pause)
+        self.strip = Strip(theme, self.tasks, self.go_to)
+        self.pause_note = PauseNote(theme, self.tasks, self.go_to)
         content = QWidget()
         content.setObjectName("content")
         content.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -100,6 +104,7 @@ class MainWindow(QMainWindow):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(0)
         inner.addWidget(self.banners)
+        inner.addWidget(_with_margins(self.pause_note))
         inner.addWidget(_with_margins(self.quit_sheet))
         self._scroll = _scrolled(self.stack)
         inner.addWidget(self._scroll, 1)
@@ -140,17 +145,39 @@ class MainWindow(QMainWindow):
         """Show this node from now on."""
         self._facade = facade
         self._drop_pages()
-        self._context = PageContext(facade, self.tasks, self._theme, self.go, self._story, self._desk)
+        self._context = PageContext(facade, self.tasks, self._theme, self.go_to, self._story, self._desk)
         self.sidebar.open()
         self.sidebar.hide_pages(() if self._story is not None else _story_pages())
-        self._shortcut("Ctrl+F", self._search)
-        self._shortcut("Ctrl+P", self._pause)
+        for desk_part in (self._desk.health, self._desk.diagnostics):
+            if desk_part is not None:
+                desk_part.attach(facade)
+        if facade.pausing is not None:
+            self.strip.pause.attach(facade.pausing)
         self._live = LiveView(facade)
         self._live.changed.connect(self._show)
         self._live.flush()
         self.go("home")
         self.stack.setFocus()
         self._second.start()
+
+    async def detach(self) -> None:
+        """The node has ended, and another one may come: back to the page that tells of its start."""
+        self._second.stop()
+        await self.tasks.cancel()
+        if self._live is not None:
+            self._live.close()
+            self._live.changed.disconnect(self._show)
+        self._facade = self._live = self._view = None
+        for desk_part in (self._desk.health, self._desk.diagnostics):
+            if desk_part is not None:
+                desk_part.attach(None)
+        self.strip.detach()
+        self.pause_note.hide()
+        self._drop_pages()
+        self._context = PageContext(None, self.tasks, self._theme, self.go_to, None, self._desk)
+        self.sidebar.close_pages()
+        self.go("home")
+        self._show_banners()
 
     @property
     def shown(self) -> NodeView | None:
@@ -160,6 +187,13 @@ class MainWindow(QMainWindow):
     def _key(self, spec: PageSpec) -> None:
         if not self.sidebar.buttons[spec.key].isHidden():
             self.go(spec.key)
+
+    def go_to(self, place: str) -> None:
+        """Open a page, or a part of it, as in "settings:pausing"."""
+        key, _, part = place.partition(":")
+        self.go(key)
+        if part and key in self.pages:
+            self.pages[key].open_part(part)
 
     def go(self, key: str) -> None:
         """Open a page; before there is a node, home is the page that tells how far its start is."""
@@ -203,6 +237,8 @@ class MainWindow(QMainWindow):
         self._notifier.see(view)
         if self.tray is not None:
             self.tray.refresh(view)
+        if self._facade is not None and self._facade.pausing is not None:
+            self.pause_note.refresh(self._facade.pausing)
         if not self.quit_sheet.isHidden():
             self._finishing(view)
 
@@ -248,19 +284,10 @@ class MainWindow(QMainWindow):
 
     # commands ---------------------------------------------------------------------------------------
 
-    def _pause(self) -> None:
-        if self._facade is not None and self._view is not None:
-            self.strip.pause.setEnabled(False)
-            self.tasks.start(self._set_paused(self._facade, not self._view.paused))
-
-    async def _set_paused(self, facade: Facade, paused: bool) -> None:
-        try:
-            await facade.pause(paused)
-        finally:
-            self.strip.pause.setEnabled(True)
-
     def _search(self) -> None:
         """In the page that is open, or among the jobs where it has nothing to search."""
+        if self._facade is None:
+            return
         if not (self.current in self.pages and self.pages[self.current].open_search()):
             self.go("jobs")
             self.pages["jobs"].open_search()
@@ -305,7 +332,7 @@ class MainWindow(QMainWindow):
     def open_tray(self) -> None:
         """Where the desktop has one."""
         if Tray.available():
-            self.tray = Tray(self.show_window, self._pause, self.close, self)
+            self.tray = Tray(self.show_window, self.strip.pause.toggle, self.close, self)
             self.tray.open()
 
     def show_window(self, page: str = "") -> None:
@@ -321,7 +348,8 @@ class MainWindow(QMainWindow):
             self.tray.note(note)
 
     def _wants(self, kind: str) -> bool:
-        return True
+        preferences = self._desk.preferences
+        return preferences is None or preferences.ui.notifies(kind)
 
     def finish(self) -> None:
         """The node is down: close for good."""

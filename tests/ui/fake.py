@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
+from gpn_desktop.adapters.system.clock import SystemClock
+from gpn_desktop.adapters.system.machine import MemoryMachine
+from gpn_desktop.adapters.system.preferences import MemoryDocument
 from gpn_desktop.core.errors import GpnError, UnknownRequest
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
@@ -26,6 +29,7 @@ from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images, MemoryImageBook
+from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import (
     ConsumerView,
@@ -294,6 +298,10 @@ class FakeFacade:
         self.images = Images(BuiltinRuntime(), None, MemoryImageBook())
         self.trials: Trials | None = demo_trials()
         self.membership = FakeMembership()
+        self.stopped = 0
+        self.pausing: Pausing | None = Pausing(
+            MemoryMachine(), SystemClock(), MemoryDocument(), self._pause, self._stop
+        )
         self.account: object | None = None
         self.found: tuple[PeerInfo, ...] = demo_peers() if view.peers else ()
         self.connected: list[str] = []
@@ -387,8 +395,15 @@ class FakeFacade:
         found = [r for r in self.history if all(w in f"{r.ref} {hex0x(r.request_id)}" for w in words)]
         return found[offset : offset + limit]
 
-    async def pause(self, paused: bool) -> None:
+    def _pause(self, paused: bool, gpus: frozenset[str]) -> None:
         self.change(paused=paused)
+
+    async def _stop(self) -> None:
+        self.stopped += 1
+
+    async def pause(self, paused: bool) -> None:
+        assert self.pausing is not None
+        await (self.pausing.pause() if paused else self.pausing.resume())
 
     async def withdraw(self) -> Wei:
         await self.may_withdraw.wait()

@@ -121,7 +121,7 @@ async def test_a_rule_is_explained_and_cannot_be_resumed_away(corner: Corner) ->
     assert corner.button.menu_.why.text() == "Paused: on battery. Resumes when plugged in."
     assert not corner.button.menu_.resume.isVisible()
     corner.note.rules.click()
-    assert corner.gone == ["settings"]
+    assert corner.gone == ["settings:pausing"]
     await corner.sense(programs=frozenset({"game"}))
     assert corner.note.words.text() == (
         "Paused: game is running; on battery. Resumes when none of this holds."
@@ -145,7 +145,7 @@ async def test_what_cannot_be_kept_is_shown(corner: Corner) -> None:
     corner.kept.refuse = SettingsNotWritten("No space left.")
     corner.button.toggle()
     await until(lambda: bool(corner.errors))
-    assert "GPN-1643" in str(corner.errors[0])
+    assert "GPN-2043" in str(corner.errors[0])
     assert corner.pausing.state().paused
     corner.kept.refuse = None
     corner.button.toggle()

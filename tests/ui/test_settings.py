@@ -54,8 +54,7 @@ def full(path: Path, text: str) -> None:
 class Node(FakeFacade):
     def __init__(self, pausing: Pausing | None) -> None:
         super().__init__(demo_view())
-        if pausing is not None:
-            self.pausing = pausing
+        self.pausing = pausing
 
 
 class Desktop:
@@ -205,7 +204,7 @@ async def test_a_wrong_value_is_said_at_its_place_and_cannot_be_applied(open_pag
     limits = await desktop.open("limits")
     field = desktop.field(limits, "limits.memory_gib")
     desktop.type(field, "many")
-    assert field.problem == "A whole number is expected. [GPN-1641]"
+    assert field.problem == "A whole number is expected. [GPN-2041]"
     assert not desktop.page.bar.apply.isEnabled()
     desktop.type(field, "8")
     assert field.problem == ""
@@ -226,7 +225,7 @@ async def test_what_does_not_go_together_is_refused_whole(open_page: Open) -> No
     desktop.page.bar.apply.click()
     await until(lambda: desktop.page.bar.state.text() == "Not applied")
     assert "is public" in desktop.page.bar.words.text()
-    assert "GPN-1641" in desktop.page.bar.words.text()
+    assert "GPN-2041" in desktop.page.bar.words.text()
     assert desktop.path.read_text() == TEXT
     assert desktop.page.draft.edits == {"grpc.host": "0.0.0.0"}
 
@@ -236,7 +235,7 @@ async def test_a_full_disk_keeps_the_edits(open_page: Open) -> None:
     limits = await desktop.open("limits")
     desktop.type(desktop.field(limits, "limits.pids"), "200")
     desktop.page.bar.apply.click()
-    await until(lambda: "GPN-1642" in desktop.page.bar.words.text())
+    await until(lambda: "GPN-2042" in desktop.page.bar.words.text())
     assert desktop.page.draft.edits == {"limits.pids": "200"}
     assert desktop.page.bar.apply.isEnabled()
     assert desktop.path.read_text() == TEXT
@@ -263,7 +262,7 @@ async def test_a_file_that_cannot_be_read_is_said_until_it_can(open_page: Open, 
     await until(lambda: desktop.page.draft.view is not None)
     desktop.page.open_section("limits")
     assert desktop.page.stack.currentWidget() is desktop.page.failed
-    assert "GPN-1640" in desktop.page.failure.words.text()
+    assert "GPN-2040" in desktop.page.failure.words.text()
     desktop.page.open_section("notifications")
     assert desktop.page.stack.currentWidget() is not desktop.page.failed
     desktop.page.open_section("limits")
@@ -338,7 +337,7 @@ async def test_autostart_that_fails_says_so(open_page: Open) -> None:
     assert isinstance(general, GeneralSection)
     await until(lambda: general.autostart.isEnabled())
     general.autostart.click()
-    await until(lambda: "GPN-1645" in general._autostart_row.problem)
+    await until(lambda: "GPN-2045" in general._autostart_row.problem)
     await until(lambda: not general.autostart.isChecked())
 
 
@@ -388,7 +387,7 @@ async def test_a_rule_that_makes_no_sense_is_said(
     assert isinstance(rules, RulesSection)
     QTest.keyClicks(getattr(rules, edit), words)
     assert problem in desktop.page.bar.words.text()
-    assert "GPN-1644" in desktop.page.bar.words.text()
+    assert "GPN-2044" in desktop.page.bar.words.text()
     assert not desktop.page.bar.apply.isEnabled()
 
 

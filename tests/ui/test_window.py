@@ -109,14 +109,23 @@ async def test_other_machines_are_listed_with_their_state(attach: Attach) -> Non
 async def test_pause_and_resume(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
     window = attach(facade)
-    QTest.mouseClick(window.strip.pause, Qt.MouseButton.LeftButton)
-    await until(lambda: window.strip.pause.text() == "Resume")
+    window.strip.pause.menu_.now.trigger()
+    await until(lambda: window.strip.pause.text() == "Paused ▾")
     assert facade.now.paused
+    assert facade.stopped == 1
+    await until(window.pause_note.isVisible)
     home = window.pages["home"]
     assert home.title.text() == "Paused: verifying only"
     QTest.keyClick(window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
-    await until(lambda: window.strip.pause.text() == "Pause")
-    assert window.strip.pause.isEnabled()
+    await until(lambda: window.strip.pause.text() == "Pause ▾")
+    assert not facade.now.paused
+    await until(window.pause_note.isHidden)
+
+
+async def test_the_pause_rules_are_one_click_from_the_pause(attach: Attach) -> None:
+    window = attach(FakeFacade(demo_view()))
+    window.strip.pause.menu_.rules.trigger()
+    assert window.current == "settings"
 
 
 async def test_the_keyboard_opens_every_page(attach: Attach) -> None:

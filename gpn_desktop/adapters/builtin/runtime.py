@@ -92,6 +92,9 @@ class BuiltinRuntime:
     def elsewhere(self) -> int:
         return 0
 
+    def leave_out(self, gpus: frozenset[str]) -> None:
+        """It uses none."""
+
     def pardon(self, image: ImageRef) -> None:
         """Nothing is ever quarantined here."""
 

@@ -59,6 +59,7 @@ class DockerRuntime:
         self.label = "docker"
         self._node_id = node_id
         self._options = options or DockerOptions()
+        self._left_out: frozenset[str] = frozenset()
         self._sensors = sensors
         self._engine = Engine(self._options)
         self._shelf = DockerShelf(self._engine, self._options)
@@ -172,6 +173,9 @@ class DockerRuntime:
 
     def elsewhere(self) -> int:
         return 0
+
+    def leave_out(self, gpus: frozenset[str]) -> None:
+        self._left_out = gpus
 
     def pardon(self, image: ImageRef) -> None:
         entry = self._entries.get(image)
@@ -345,9 +349,15 @@ class DockerRuntime:
         need, there = gpus.GpuNeed(manifest.vram, manifest.driver), await self._sensors.gpus()
         # Whether the engine can give them is only known when it is asked to: there is no list of that.
         fitting = gpus.fit(need, there, system=sys.platform)
-        allowed = [gpu.uuid for gpu in fitting if options.gpus == ("all",) or gpu.uuid in options.gpus]
-        if not allowed:
+        given = [gpu.uuid for gpu in fitting if options.gpus == ("all",) or gpu.uuid in options.gpus]
+        if not given:
             raise GpuUnavailable("None of the GPUs that this node may use suits the image.")
+        allowed = [uuid for uuid in given if uuid not in self._left_out]
+        if not allowed:
+            raise GpuUnavailable(
+                "Every GPU that suits the image is left out by a pause rule at the moment.",
+                remedy="Wait until the rule ends, or change it in the settings.",
+            )
         return (allowed[number % len(allowed)],)
 
     async def _failed(self, entry: Entry, error: GpnError) -> None:

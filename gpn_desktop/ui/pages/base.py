@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What pages get. ``go`` opens another page by its key; ``story`` is there on a demo network.
+    """What pages get. ``go`` opens a page, or a part of it as in "settings:pausing".
 
-    ``node`` is None on the pages that are there before a node runs.
+    ``story`` is there on a demo network; ``node`` is None on the pages that are there before a node runs.
     """
 
     node: Facade | None
@@ -71,6 +71,9 @@ class Page(QWidget):
 
     def opened(self) -> None:
         """The page has become the visible one."""
+
+    def open_part(self, name: str) -> None:
+        """Show this part of the page; pages without parts show themselves."""
 
     def open_search(self) -> bool:
         """Put the cursor into the page's search; False if it has none."""

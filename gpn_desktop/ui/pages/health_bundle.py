@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
-    QProgressBar,
     QTextEdit,
     QVBoxLayout,
 )
@@ -20,7 +19,7 @@ from gpn_desktop.ui import text
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label
 
 # Of one part of a text: laying out more would hold up the window.
 LINES = 300
@@ -57,9 +56,7 @@ class BundleSheet(Card):
         self._at = 0
         self.state = IconLabel(theme, bold=True)
         self.words = label("", theme.fonts.body, "muted", wrap=True)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
+        self.progress = BusyBar(theme)
         self.progress.setAccessibleName(tr("Collecting"))
         self.body.addWidget(self.state)
         self.body.addWidget(self.words)

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QListWidget,
-    QProgressBar,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -33,7 +32,7 @@ from gpn_desktop.ui.pages.settings_machines import MachinesSection
 from gpn_desktop.ui.pages.settings_rules import RulesSection
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label
 from gpn_desktop.ui.widgets.empty import EmptyState
 
 if TYPE_CHECKING:
@@ -140,6 +139,10 @@ class SettingsPage(Page):
         if self.list.currentRow() < 0:
             self.list.setCurrentRow(0)
         self._read()
+
+    def open_part(self, name: str) -> None:
+        if self.context.desk.preferences is not None:
+            self.open_section(name)
 
     def open_section(self, key: str) -> None:
         """Such as "pausing", from the Pause menu."""
@@ -290,10 +293,7 @@ class ApplyBar(Card):
         self.state = IconLabel(theme, bold=True)
         self.words = label("", theme.fonts.label, "muted", wrap=True)
         self.body.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
-        self.progress.setAccessibleName(tr("Working"))
+        self.progress = BusyBar(theme)
         row.addWidget(self.state)
         row.addWidget(words, 1)
         self.revert = button(tr("Revert"), theme)

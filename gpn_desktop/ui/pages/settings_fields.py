@@ -141,7 +141,7 @@ class SettingField(FormRow):
         self.control.setEnabled(not row.locked)
         problem = self._draft.problem(self.key)
         if problem:
-            problem = tr("{problem} [GPN-1641]").format(problem=sentence(problem))
+            problem = tr("{problem} [GPN-2041]").format(problem=sentence(problem))
         self.say(problem, source_words(row) if row.locked else "")
 
 

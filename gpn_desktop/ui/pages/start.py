@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gpn_desktop.core.errors import GpnError, NotSetUp
 from gpn_desktop.ui import text
@@ -11,7 +11,7 @@ from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label, set_property
+from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label, set_property
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 
 # Of the story; the card should not push its own buttons out of sight.
@@ -34,9 +34,7 @@ class StartPage(QWidget):
         self.words = label("", theme.fonts.body, "muted", wrap=True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.steps = FactList(theme, height=30)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
+        self.progress = BusyBar(theme)
         self.offer = label("", theme.fonts.body, "muted", wrap=True)
         self.retry = button(tr("Try again"), theme)
         self.retry.clicked.connect(self.again)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QGuiApplication, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
@@ -62,6 +71,21 @@ class Elided(QLabel):
     def _fit(self) -> None:
         room = max(0, self.width())
         self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, room))
+
+
+class BusyBar(QProgressBar):
+    """Something is at work, nobody knows how long; it stands still where the operator wants no motion."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setTextVisible(False)
+        self.setAccessibleName(tr("Working"))
+        theme.on_change(self._move)
+
+    def _move(self) -> None:
+        self.setRange(0, 0 if self._theme.motion else 1)
+        self.setValue(0 if self._theme.motion else 1)
 
 
 def label(text: str, font: QFont, tone: str = "text", wrap: bool = False) -> QLabel:

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
-    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +21,7 @@ from gpn_desktop.ui import text
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,7 @@ class Form(Card):
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(8)
         self.answer = label("", theme.fonts.body, "bad", wrap=True)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
+        self.progress = BusyBar(theme)
         self.confirm = button(tr("Confirm"), theme, "primary")
         self.confirm.clicked.connect(self._act)
         self.cancel = button(tr("Cancel"), theme)

@@ -27,7 +27,7 @@ class PauseButton(QPushButton):
     """Opens the menu; its word and icon tell whether the node pauses. Hidden until it is given a node.
 
     Args:
-        go: opens a page; "settings" has the rules.
+        go: opens a page; "settings:pausing" has the rules.
         above: whether the menu opens upwards, as from a strip at the window's foot.
     """
 
@@ -42,7 +42,7 @@ class PauseButton(QPushButton):
         self.setFont(theme.fonts.medium)
         self.setAutoDefault(False)
         set_property(self, "kind", kind)
-        self.menu_ = PauseMenu(self._act, lambda: go("settings"), self)
+        self.menu_ = PauseMenu(self._act, lambda: go("settings:pausing"), self)
         self.clicked.connect(self.open_menu)
         theme.changed.connect(self._name)
         self.hide()
@@ -51,6 +51,10 @@ class PauseButton(QPushButton):
         self._pausing = pausing
         self.refresh(0)
         self.show()
+
+    def detach(self) -> None:
+        self._pausing = None
+        self.hide()
 
     def refresh(self, running: int) -> None:
         """``running`` proofs are at work: what pausing at once would lose."""
@@ -178,7 +182,7 @@ class PauseNote(QFrame):
         self.resume = button(tr("Resume"), theme)
         self.resume.clicked.connect(self._resume)
         self.rules = button(tr("Pause rules…"), theme, "link")
-        self.rules.clicked.connect(lambda: go("settings"))
+        self.rules.clicked.connect(lambda: go("settings:pausing"))
         row.addWidget(self.rules)
         row.addWidget(self.resume)
         self.hide()

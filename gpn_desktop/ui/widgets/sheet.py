@@ -11,13 +11,13 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar
+from PySide6.QtWidgets import QHBoxLayout
 
 from gpn_desktop.ui import text
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 
 
@@ -56,9 +56,7 @@ class Sheet(Card):
         self.state = IconLabel(theme, bold=True)
         self.words = label("", theme.fonts.body, "muted", wrap=True)
         self.facts = FactList(theme, height=30)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
+        self.progress = BusyBar(theme)
         self.confirm = button(tr("Confirm"), theme, "primary")
         self.confirm.clicked.connect(self._act)
         self.cancel = button(tr("Cancel"), theme)

@@ -54,7 +54,7 @@ async def test_the_text_before_is_kept_and_a_link_stays_a_link(tmp_path: Path) -
 async def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(TEXT)
-    with pytest.raises(SettingsNotWritten, match=r"No space left.*GPN-1642"):
+    with pytest.raises(SettingsNotWritten, match=r"No space left.*GPN-2042"):
         await TomlFile(path, write=full).write("[p2p]\n")
     assert path.read_text() == TEXT
     assert not path.with_name("config.toml.bak").exists()
@@ -72,7 +72,7 @@ async def test_a_read_only_file_is_not_overruled(tmp_path: Path, monkeypatch: py
 async def test_what_is_no_readable_file_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "config.toml"
     folder.mkdir()
-    with pytest.raises(SettingsUnreadable, match="GPN-1640"):
+    with pytest.raises(SettingsUnreadable, match="GPN-2040"):
         await FileDocument(folder).read()
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe")
@@ -109,7 +109,7 @@ async def test_autostart_on_linux(tmp_path: Path) -> None:
 async def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     replace_file(tmp_path / "autostart", "")
     made = system_autostart(["gpn-desktop"], "linux", {"XDG_CONFIG_HOME": str(tmp_path)})
-    with pytest.raises(AutostartFailed, match="GPN-1645"):
+    with pytest.raises(AutostartFailed, match="GPN-2045"):
         await made.set_enabled(True)
 
 

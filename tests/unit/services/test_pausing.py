@@ -145,7 +145,7 @@ def test_rules_are_kept_whole() -> None:
 
 
 def test_a_rule_without_sense_has_a_code() -> None:
-    with pytest.raises(PauseRulesRefused, match="GPN-1644"):
+    with pytest.raises(PauseRulesRefused, match="GPN-2044"):
         make_rules(max_celsius=5)
 
 

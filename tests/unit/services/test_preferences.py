@@ -71,7 +71,7 @@ async def test_every_setting_can_be_written_as_it_is_shown(tmp_path: Path) -> No
 
 async def test_a_value_that_cannot_be_used_writes_nothing(tmp_path: Path) -> None:
     made = preferences(tmp_path, "[grpc]\nport = 4411\n")
-    with pytest.raises(SettingsRefused, match=r"grpc\.port: it must be between 0 and 65535.*GPN-1641"):
+    with pytest.raises(SettingsRefused, match=r"grpc\.port: it must be between 0 and 65535.*GPN-2041"):
         await made.apply({"grpc.port": "99999", "p2p.port": "1"})
     with pytest.raises(SettingsRefused, match=r"grpc\.host .*is public"):
         await made.apply({"grpc.host": "0.0.0.0"})
