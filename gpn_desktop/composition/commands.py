@@ -41,9 +41,11 @@ def demo(args: argparse.Namespace) -> int:
         from gpn_desktop.ui.app import has_display, run_gui
 
         if has_display():
-            from gpn_desktop.composition.openings import demo_opening
+            from gpn_desktop.composition.desk import window_start
+            from gpn_desktop.composition.openings import demo_opening, node_opening
 
-            return run_gui(demo_opening(wanted))
+            start = window_start(args.config, single=False)
+            return run_gui(demo_opening(wanted), node_opening(args.config, start.desk), start)
         print("There is no display here, so the demo runs without a window.", flush=True)
     from gpn_desktop.composition.demo import print_report, run_headless
 
@@ -115,4 +117,5 @@ def window(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.desk import window_start
     from gpn_desktop.composition.openings import demo_opening, node_opening
 
-    return run_gui(node_opening(args.config), demo_opening(DemoArgs()), window_start(args.config))
+    start = window_start(args.config)
+    return run_gui(node_opening(args.config, start.desk), demo_opening(DemoArgs()), start)

@@ -11,17 +11,20 @@ from gpn_desktop import config as settings
 from gpn_desktop.composition import logs
 from gpn_desktop.composition.demo_args import DemoArgs
 from gpn_desktop.config import Mode, NodeConfig
-from gpn_desktop.core.errors import KeyMissing, KeyringUnavailable, NotSetUp
+from gpn_desktop.core.errors import NotSetUp
+from gpn_desktop.services.desk import Desk
 from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.story import Story
 
 if TYPE_CHECKING:
     from gpn_desktop.composition.demo_window import WindowDemo
+    from gpn_desktop.ports.secrets import NodeKey
     from gpn_desktop.services.facade import Facade
 
 NO_VALUE = "Demo network on this machine: nothing here has a value."
 ABOUT_NODE = "Key, journal, network and provers are opened in turn."
 ABOUT_DEMO = "A chain, a consumer and its provers, all on this machine and with money that is not real."
+PITCH_NODE = "A node of your own, on a network where proofs are paid."
 OFFER = (
     "The demo network shows everything without any set-up: a chain, a consumer and five provers on this "
     "machine, with money that is not real. The command `gpn-desktop demo` starts it too."
@@ -82,18 +85,17 @@ def _tone(text: str) -> str:
     return "text"
 
 
-def node_opening(file: Path | None) -> Opening:
-    """This machine's own node, from its settings and the key that it finds."""
+def node_opening(file: Path | None, desk: Desk) -> Opening:
+    """This machine's own node, from its settings and the key in the wallet on the ``desk``."""
 
     async def facade() -> Facade:
         config = settings.load(file=file)
         logs.configure(config.log_level.value)
-        await _check_set_up(config)
+        _check_set_up(config)
         await _load("parts")
-        from gpn_desktop.composition.keys import node_key
         from gpn_desktop.composition.parts import Extras, build_node, build_server
 
-        node = await build_node(config, await node_key(config, from_stdin=False), Extras())
+        node = await build_node(config, await _key(config, desk), Extras())
         server = build_server(config, node)
         node.closing.append(server.aclose)
         try:
@@ -104,30 +106,28 @@ def node_opening(file: Path | None) -> Opening:
             raise
         return node
 
-    return Opening(facade, about=ABOUT_NODE)
+    return Opening(facade, about=ABOUT_NODE, offer="Join a network", pitch=PITCH_NODE)
 
 
-async def _check_set_up(config: NodeConfig) -> None:
-    """NotSetUp with all that is missing, where nobody has begun to set a node up."""
-    if config.mode is Mode.TESTING or config.ethereum_api or config.contract is not None:
+async def _key(config: NodeConfig, desk: Desk) -> NodeKey:
+    """From the file that the settings name, else from the wallet.
+
+    Raises:
+        KeyMissing, KeyLocked, KeyringUnavailable: the start page leads to the wallet.
+    """
+    if config.key_path is not None or config.mode is Mode.TESTING or desk.wallet is None:
+        from gpn_desktop.composition.keys import node_key
+
+        return await node_key(config, from_stdin=False)
+    await desk.wallet.look()  # which also tells the pages where the key is
+    return await desk.wallet.load()
+
+
+def _check_set_up(config: NodeConfig) -> None:
+    """NotSetUp where no network was chosen; a contract that was deployed from here is found by its chain."""
+    if config.mode is Mode.TESTING or config.ethereum_api:
         return
-    await _load("keys")
-    from gpn_desktop.composition.keys import node_key
-
-    missing = [
-        ("The chain’s address, ws:// or wss://", "chain.api"),
-        ("The contract’s address, unless one was deployed from here", "chain.contract"),
-    ]
-    if not config.consumers:
-        missing.append(("The consumers to work for", "node.consumers"))
-    needs = [(what, f"{key}  or  {settings.SETTINGS[key].env}") for what, key in missing]
-    try:
-        if config.key_path is None:
-            await node_key(config, from_stdin=False)
-    except (KeyMissing, KeyringUnavailable):
-        needs.append(("The node’s key", "gpn-desktop key new"))
     raise NotSetUp(
         "A node joins a network of provers on a chain, and has not been told which.",
-        tuple(needs),
-        remedy=f"Write the settings to {settings.default_file()}, or set the variables, and try again.",
+        remedy=f"Choose one in the window, or write chain.api into {settings.default_file()}.",
     )

@@ -75,16 +75,10 @@ class PortInUse(GpnError):
 
 
 class NotSetUp(ConfigError):
-    """No node was ever configured here. ``missing``: what is needed, and by which setting or command."""
+    """No network was ever chosen here."""
 
     code = "GPN-1106"
     remedy = "Set what is missing and start again."
-
-    def __init__(
-        self, message: str, missing: tuple[tuple[str, str], ...], *, remedy: str | None = None
-    ) -> None:
-        super().__init__(message, remedy=remedy)
-        self.missing = missing
 
 
 class BadOption(GpnError):

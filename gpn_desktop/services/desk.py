@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gpn_desktop.services.diagnostics import Diagnostics
     from gpn_desktop.services.health import Health
     from gpn_desktop.services.history import Saver
+    from gpn_desktop.services.joining import Joining
     from gpn_desktop.services.preferences import Preferences
     from gpn_desktop.services.wallet import Wallet
 
@@ -24,5 +25,6 @@ class Desk:
     logs: LogBook | None = None
     diagnostics: Diagnostics | None = None
     preferences: Preferences | None = None
+    joining: Joining | None = None
     save: Saver | None = None
     """Writes a file whole or not at all."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -29,7 +30,8 @@ from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.preferences import Document
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.ports.vault import ACCOUNT_PATH, KeyForms, Keyring
-from gpn_desktop.services.context import log
+
+log = logging.getLogger("gpn")
 
 LEAST_PASSPHRASE: Final = 8
 

@@ -11,13 +11,16 @@ import gc
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
+from gpn_desktop.ui import language
 from gpn_desktop.ui.collector import MainThreadCollector
 from gpn_desktop.ui.opening import Background, Opening, Start
+from gpn_desktop.ui.pages.start import UNSET
 from gpn_desktop.ui.signals import QuitSignals
 from gpn_desktop.ui.single import SingleInstance, raise_other
 from gpn_desktop.ui.theme import Theme
@@ -63,7 +66,6 @@ def run_gui(opening: Opening, other: Opening | None = None, start: Start | None 
         app = QApplication(sys.argv[:1])
     app.setApplicationName("gpn-desktop")
     app.setApplicationDisplayName("GPN Desktop")
-    app.setQuitOnLastWindowClosed(False)
     if start is not None and start.instance and raise_other(start.instance):
         return 0
     # Network and chain threads must hand the interpreter over within a frame.
@@ -83,19 +85,28 @@ class Desktop:
     def __init__(
         self, app: QApplication, opening: Opening, other: Opening | None = None, start: Start | None = None
     ) -> None:
-        start = start or Start()
+        app.setQuitOnLastWindowClosed(False)  # the node is to be shut down first
+        self._begin = start = start or Start()
         self._opening = opening
         self._other = other
         self._failed = False
         self._quit = asyncio.Event()
+        self._again = asyncio.Event()
         self._choice = asyncio.Event()
-        self.window = MainWindow(Theme(app), opening.title, opening.banner, start.desk)
+        self._preferences = start.desk.preferences
+        if self._preferences is not None:
+            language.use(app, self._preferences.ui.language)
+            self._preferences.subscribe(self._prefer)
+        self._theme = Theme(app)
+        self._prefer()
+        self.window = MainWindow(self._theme, opening.title, opening.banner, start.desk)
         self._instance = SingleInstance(start.instance, self.window) if start.instance else None
         if self._instance is not None:
             self._instance.raised.connect(self.window.show_window)
         self.window.quit_asked.connect(self._quit.set)
+        self.window.join_asked.connect(self._switch)
         self.window.start_page.again.connect(self._choice.set)
-        self.window.start_page.other.connect(self._open_other)
+        self.window.start_page.other.connect(self._switch)
 
     async def run(self) -> int:
         signals = QuitSignals(self.window.quit_now)
@@ -103,20 +114,40 @@ class Desktop:
         self.window.show_starting(self._opening)
         self.window.show()
         self.window.open_tray()
+        code = 0
         try:
-            facade = await self._start()
-            if facade is None:
-                await self.window.tasks.aclose()
-                self.window.finish()
-                return int(self._failed)
-            self._settle_memory()
-            self.window.attach(facade)
-            return await self._live(facade)
+            await self._furnish()
+            while (facade := await self._start()) is not None:
+                code = max(code, await self._live(facade))
+                if self._quit.is_set():
+                    break
+                await self.window.detach()
+            await self.window.tasks.aclose()
+            self.window.finish()
+            return code or int(self._failed)
         finally:
             collector.stop()
             signals.close()
             if self._instance is not None:
                 self._instance.close()
+
+    async def restart(self) -> None:
+        """End the node and start it with the settings as they are by then."""
+        self._again.set()
+
+    def _prefer(self) -> None:
+        if self._preferences is not None:
+            self._theme.choose(self._preferences.ui.look.value)
+            self._theme.move(self._preferences.ui.motion)
+
+    async def _furnish(self) -> None:
+        """What takes a moment is imported while the window is in sight, and its pages wait for it."""
+        if self._begin.furnish is not None:
+            self.window.sidebar.setEnabled(False)
+            try:
+                await self._begin.furnish(self._begin.desk)
+            finally:
+                self.window.sidebar.setEnabled(True)
 
     async def _start(self) -> Facade | None:
         """The running node, or None if the window was closed before there was one."""
@@ -131,8 +162,12 @@ class Desktop:
             error = building.exception()
             if error is None:
                 return building.result()
-            self._failed = True
-            log.error("the start failed: %s", error, exc_info=None if isinstance(error, GpnError) else error)
+            # A node that nobody has set up yet is no failure.
+            self._failed = not isinstance(error, UNSET)
+            if self._failed:
+                log.error(
+                    "the start failed: %s", error, exc_info=None if isinstance(error, GpnError) else error
+                )
             self._choice.clear()
             self.window.show_failure(error, self._other)
             choosing = asyncio.ensure_future(self._choice.wait())
@@ -140,10 +175,12 @@ class Desktop:
             choosing.cancel()
         return None
 
-    def _open_other(self) -> None:
-        assert self._other is not None
-        self._opening, self._other = self._other, None
-        self._choice.set()
+    def _switch(self) -> None:
+        """To the other of the two: the operator's own node, or the demo."""
+        if self._other is not None:
+            self._opening, self._other = self._other, self._opening
+            self._choice.set()
+            self._again.set()
 
     async def _first(self, work: asyncio.Future[Any]) -> None:
         """Wait for the work, or for the wish to quit."""
@@ -159,16 +196,23 @@ class Desktop:
             await self._shut_down(building.result())
 
     async def _live(self, facade: Facade) -> int:
+        """Until it is to end, for good or for another one; what its shutdown came to."""
+        self._settle_memory()
+        self._again.clear()
+        self.window.attach(facade)
+        if self._preferences is not None:
+            self._preferences.node_started()
+            restart = self.restart if self._opening.story is None else None
+            self._preferences.doors = replace(self._preferences.doors, restart=restart)
         script: asyncio.Task[None] | None = None
         if self._opening.background is not None:
             script = self.window.tasks.start(_run(self._opening.background, facade))
-        await self._quit.wait()
+        ending = asyncio.ensure_future(self._again.wait())
+        await self._first(ending)
+        ending.cancel()
         if script is not None:
             await _end(script, "what runs beside the node")
-        code = await self._shut_down(facade)
-        await self.window.tasks.aclose()
-        self.window.finish()
-        return code
+        return await self._shut_down(facade)
 
     async def _shut_down(self, facade: Facade) -> int:
         try:

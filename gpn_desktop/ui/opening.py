@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a window begins with: its ``desk``, and the name by which a second start finds it ("": none)."""
+    """What a window begins with.
+
+    Attributes:
+        instance: the name by which a second start finds this one; "": none.
+        furnish: puts on the desk what takes a moment to import; called once the window is painted.
+    """
 
     desk: Desk = field(default_factory=Desk)
     instance: str = ""
+    furnish: Furnish | None = None
 
 
+Furnish: TypeAlias = "Callable[[Desk], Awaitable[None]]"
 MakeFacade: TypeAlias = "Callable[[], Awaitable[Facade]]"
 Background: TypeAlias = "Callable[[Facade], Awaitable[None]]"
 

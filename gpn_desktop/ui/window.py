@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ class MainWindow(QMainWindow):
     """Up before there is a facade: first a starting page, then ``attach``."""
 
     quit_asked = Signal()
+    join_asked = Signal()  # a node of one's own in place of the demo
 
     def __init__(self, theme: Theme, title: str, banner: str = "", desk: Desk | None = None) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class MainWindow(QMainWindow):
         self.resize(theme.fonts.px(1280), theme.fonts.px(800))
         self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
         self._build()
-        self._shortcut("Ctrl+Q", self.close)
+        self._shortcut("Ctrl+Q", self.ask_quit)
         self._shortcut("Ctrl+F", self._search)
         self._shortcut("Ctrl+P", self.strip.pause.toggle)
         for spec in PAGES:
@@ -85,14 +87,15 @@ class MainWindow(QMainWindow):
         self._second = QTimer(self)
         self._second.setInterval(SECOND_MS)
         self._second.timeout.connect(self._tick)
+        self._second.start()
 
     def _build(self) -> None:
         theme = self._theme
         self.sidebar = Sidebar(theme, PAGES, self.go)
         self.sidebar.hide_pages(_story_pages())
-        self.banners = BannerArea(theme, self._dismiss)
+        self.banners = BannerArea(theme, self._dismiss, self.go_to)
         self.quit_sheet = QuitSheet(theme, self._finish_first, self.quit_now, self.hide)
-        self.start_page = StartPage(theme)
+        self.start_page = StartPage(theme, self.tasks, self._desk, self.go_to)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.start_page)
         self.strip = Strip(theme, self.tasks, self.go_to)
@@ -127,6 +130,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(opening.title)
         self._note = opening.banner
         if opening.story is not self._story:
+            if self._story is not None:
+                self._story.told.disconnect(self._told)
             self._story = opening.story
             if opening.story is not None:
                 opening.story.told.connect(self._told)
@@ -145,12 +150,11 @@ class MainWindow(QMainWindow):
         """Show this node from now on."""
         self._facade = facade
         self._drop_pages()
-        self._context = PageContext(facade, self.tasks, self._theme, self.go_to, self._story, self._desk)
+        # A demo node's key is thrown away with it; the operator's own wallet has no business on its pages.
+        desk = self._desk if self._story is None else replace(self._desk, wallet=None)
+        self._context = PageContext(facade, self.tasks, self._theme, self.go_to, self._story, desk)
         self.sidebar.open()
         self.sidebar.hide_pages(() if self._story is not None else _story_pages())
-        for desk_part in (self._desk.health, self._desk.diagnostics):
-            if desk_part is not None:
-                desk_part.attach(facade)
         if facade.pausing is not None:
             self.strip.pause.attach(facade.pausing)
         self._live = LiveView(facade)
@@ -158,24 +162,20 @@ class MainWindow(QMainWindow):
         self._live.flush()
         self.go("home")
         self.stack.setFocus()
-        self._second.start()
 
     async def detach(self) -> None:
         """The node has ended, and another one may come: back to the page that tells of its start."""
-        self._second.stop()
         await self.tasks.cancel()
         if self._live is not None:
             self._live.close()
             self._live.changed.disconnect(self._show)
         self._facade = self._live = self._view = None
-        for desk_part in (self._desk.health, self._desk.diagnostics):
-            if desk_part is not None:
-                desk_part.attach(None)
         self.strip.detach()
         self.pause_note.hide()
         self._drop_pages()
         self._context = PageContext(None, self.tasks, self._theme, self.go_to, None, self._desk)
         self.sidebar.close_pages()
+        self.sidebar.hide_pages(_story_pages())
         self.go("home")
         self._show_banners()
 
@@ -189,7 +189,10 @@ class MainWindow(QMainWindow):
             self.go(spec.key)
 
     def go_to(self, place: str) -> None:
-        """Open a page, or a part of it, as in "settings:pausing"."""
+        """Open a page, or a part of it, as in "settings:pausing"; "join" leaves the demo."""
+        if place == "join":
+            self.join_asked.emit()
+            return
         key, _, part = place.partition(":")
         self.go(key)
         if part and key in self.pages:
@@ -202,6 +205,7 @@ class MainWindow(QMainWindow):
             self.current = "home"
             self.sidebar.mark("home")
             self.stack.setCurrentWidget(self.start_page)
+            self.start_page.opened()
             return
         page = self._page(spec)
         self.current = key
@@ -278,6 +282,7 @@ class MainWindow(QMainWindow):
             banners += [Banner(alert, "warn") for alert in view.alerts[-MOST_BANNERS:][::-1]]
             if is_test_prover(view):
                 banners.append(_test_prover_banner(self._note))
+            banners += _backup_banner(self._context.desk)
         if self._note and (view is None or not is_test_prover(view)):
             banners.append(Banner(self._note, "info"))
         self.banners.show_banners(banners)
@@ -303,6 +308,19 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         event.ignore()
+        if self._stays():
+            self.hide()
+        else:
+            self.ask_quit()
+
+    def _stays(self) -> bool:
+        """In the tray, where there is one and a node of the operator's own runs."""
+        wanted = self._desk.preferences is not None and self._desk.preferences.ui.close_to_tray
+        own = self._view is not None and self._view.network not in PLAY_NETWORKS
+        return wanted and own and self.tray is not None and not self._closing
+
+    def ask_quit(self) -> None:
+        """Quit, with a question where that would cost something."""
         view = self._view
         if view is not None and view.network not in PLAY_NETWORKS and my_proofs(view):
             self.show_window()
@@ -332,7 +350,7 @@ class MainWindow(QMainWindow):
     def open_tray(self) -> None:
         """Where the desktop has one."""
         if Tray.available():
-            self.tray = Tray(self.show_window, self.strip.pause.toggle, self.close, self)
+            self.tray = Tray(self.show_window, self.strip.pause.toggle, self.ask_quit, self)
             self.tray.open()
 
     def show_window(self, page: str = "") -> None:
@@ -387,6 +405,15 @@ def _scrolled(content: QWidget) -> QScrollArea:
     area.viewport().setAutoFillBackground(False)
     content.setAutoFillBackground(False)
     return area
+
+
+def _backup_banner(desk: Desk) -> list[Banner]:
+    """Until a restore was tested: a broken disk would take key and stake with it."""
+    state = desk.wallet.state if desk.wallet is not None else None
+    if state is None or state.address is None or state.backed_up:
+        return []
+    words = tr("The key’s backup was never tested. If this disk breaks, the key and its stake are lost.")
+    return [Banner(words, "warn", act=tr("Back it up"), page="wallet")]
 
 
 def _test_prover_banner(note: str) -> Banner:

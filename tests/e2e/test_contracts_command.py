@@ -224,7 +224,7 @@ async def test_keys_that_do_not_do(desk: Terminal, monkeypatch: pytest.MonkeyPat
     (await desk.does("contracts", "deploy", key=stored)).refused("GPN-1103")  # nobody to ask
     monkeypatch.setenv("GPN_KEY_PASSPHRASE_FILE", str(words))
     words.write_text("wrong\n")
-    assert "passphrase" in (await desk.does("contracts", "deploy", key=stored)).refused("GPN-1103")
+    assert "passphrase" in (await desk.does("contracts", "deploy", key=stored)).refused("GPN-1121")
     assert await desk.waiting() == 0
     words.write_text("right\n")
     said = await desk.does("contracts", "deploy", key=stored)

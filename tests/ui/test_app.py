@@ -16,11 +16,12 @@ from PySide6.QtWidgets import QApplication
 from gpn_desktop.core.errors import NotSetUp, PortInUse
 from gpn_desktop.services.facade import Facade
 from gpn_desktop.ui.app import Desktop, has_display
-from gpn_desktop.ui.opening import Opening
+from gpn_desktop.ui.opening import Opening, Start
 from gpn_desktop.ui.pages.demo import DemoPage
 from gpn_desktop.ui.story import Story
 from tests.ui.conftest import until
 from tests.ui.fake import FakeFacade, demo_view
+from tests.ui.fake_desk import joining_desk
 
 UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
 
@@ -108,9 +109,11 @@ async def test_closing_over_a_failed_start_is_an_error(qapp: QApplication) -> No
     assert await ended == 1
 
 
-async def test_where_nothing_is_set_up_the_demo_can_be_opened_instead(qapp: QApplication) -> None:
+async def test_where_nothing_is_set_up_the_demo_can_be_opened_instead(
+    qapp: QApplication, tmp_path: Path
+) -> None:
     async def unset() -> Facade:
-        raise NotSetUp("No network is named.", (("The chain’s address", "chain.api"),))
+        raise NotSetUp("No network is named.")
 
     facade = FakeFacade(demo_view())
     story = Story()
@@ -125,12 +128,14 @@ async def test_where_nothing_is_set_up_the_demo_can_be_opened_instead(qapp: QApp
     other = Opening(
         make, title="Demo", story=story, offer="Try the demo network", pitch="It shows everything."
     )
-    run = Desktop(qapp, Opening(unset), other)
+    run = Desktop(qapp, Opening(unset, offer="Join a network"), other, Start(joining_desk(tmp_path)))
     window, start = run.window, run.window.start_page
     ended = asyncio.ensure_future(run.run())
     await until(start.instead.isVisible)
-    assert "not set up" in start.state.text()
-    assert [(fact.text, fact.value) for fact in start.steps.facts] == [("The chain’s address", "chain.api")]
+    assert start.join is not None
+    await until(start.join.rows["key"].act.isVisible)
+    assert start.join.rows["key"].act.text() == "Set up the key"
+    assert not start.join.rows["start"].act.isEnabled()
     start.instead.click()
     await until(lambda: len(start.steps.facts) == 2)
     assert not start.instead.isVisible()
@@ -191,8 +196,9 @@ async def test_an_error_of_the_script_is_a_banner(qapp: QApplication) -> None:
 PROGRAM = """
 import asyncio, sys
 from gpn_desktop.ui.app import run_gui
-from gpn_desktop.ui.opening import Opening
+from gpn_desktop.ui.opening import Opening, Start
 from tests.ui.fake import FakeFacade, demo_view
+from tests.ui.fake_desk import joining_desk
 
 class Node(FakeFacade):
     async def aclose(self):

@@ -61,6 +61,8 @@ class Box(WorkerPlugin):  # type: ignore[misc]
     calls: dict[str, asyncio.Task[bytes]] = field(default_factory=dict)
     logs: OrderedDict[str, asyncio.Future[str]] = field(default_factory=OrderedDict)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """The node knows that this box drains, and hands it nothing more."""
     name: str = PLUGIN
     _held: set[str] = field(default_factory=set)
 
@@ -105,6 +107,8 @@ class Box(WorkerPlugin):  # type: ignore[misc]
 
 def described(dask_worker: Worker) -> dict[str, Any]:
     box: Box = dask_worker.plugins[PLUGIN]
+    if box.draining:
+        box.told.set()
     return {
         "label": box.label,
         "version": box.version,

@@ -16,6 +16,7 @@ from gpn_desktop.adapters.cluster.tasks import GPU, SLOT, Box
 log = logging.getLogger("gpn.cluster")
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two tries to reach the node
+TOLD_SECONDS = 10.0  # in which a node that is there has noticed
 DRAIN_SECONDS = 3600.0  # what is at work when a worker is told to stop may still be finished
 
 
@@ -47,6 +48,7 @@ class ClusterWorker:
     def stop(self) -> None:
         """Take nothing more, finish, leave. A second time: leave at once."""
         if self._stop.is_set():
+            self.box.told.set()
             for task in self.box.calls.values():
                 task.cancel()
         self.box.draining = True
@@ -71,8 +73,10 @@ class ClusterWorker:
             self.connected.set()
             log.info("connected to %s", self.address)
             await _first(worker.finished(), self._stop.wait())
-            if self._stop.is_set() and not box.idle.is_set():
+            if self._stop.is_set():
                 log.info("finishing what is at work")
+                # What the node hands over until it looks again is finished as well.
+                await _first(box.told.wait(), worker.finished(), asyncio.sleep(TOLD_SECONDS))
                 await _first(box.idle.wait(), worker.finished(), asyncio.sleep(self.drain_seconds))
         finally:
             self.connected.clear()

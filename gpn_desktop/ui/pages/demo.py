@@ -8,7 +8,7 @@ from gpn_desktop.ui.models.table import Cell, Column, TableModel
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.widgets.basic import Card
+from gpn_desktop.ui.widgets.basic import Card, button
 from gpn_desktop.ui.widgets.table import Table
 
 _ICONS = {"bad": "cross", "warn": "warn", "good": "check", "info": "info"}
@@ -21,6 +21,9 @@ class DemoPage(Page):
             tr("A chain, a consumer and its provers on this machine. This window is node-1, the gateway.")
         )
         self._story = context.story or Story()
+        self.join = button(tr("Join a network…"), context.theme, tip=tr("Ends the demo and sets up a node"))
+        self.join.clicked.connect(lambda: context.go("join"))
+        self.buttons.addWidget(self.join)
         card = Card(context.theme, tr("What happened"), padding=0)
         card.title.setContentsMargins(16, 16, 16, 0)
         self.model: TableModel[StoryLine] = TableModel(story_columns(), lambda line: line.number, self)

@@ -15,17 +15,21 @@ from gpn_desktop.ui.widgets.basic import Icon, button, label
 
 @dataclass(frozen=True, slots=True)
 class Banner:
+    """``tone``: info, warn, bad. ``act`` names the button that opens ``page``, "" where none does."""
+
     text: str
-    tone: str = "info"  # info, warn, bad
+    tone: str = "info"
     dismissable: bool = False
+    act: str = ""
+    page: str = ""
 
 
 class BannerArea(QWidget):
-    """Shows the banners it is given; ``dismiss`` gets the one whose button was pressed."""
+    """Shows the banners it is given; ``dismiss`` gets one whose button was pressed, ``go`` opens a page."""
 
-    def __init__(self, theme: Theme, dismiss: Callable[[Banner], None]) -> None:
+    def __init__(self, theme: Theme, dismiss: Callable[[Banner], None], go: Callable[[str], None]) -> None:
         super().__init__()
-        self._theme = theme
+        self._theme, self._go = theme, go
         self._dismiss = dismiss
         self.shown: tuple[Banner, ...] = ()
         self._column = QVBoxLayout(self)
@@ -60,6 +64,10 @@ class BannerArea(QWidget):
         text = label(banner.text, theme.fonts.body, wrap=True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(text, 1)
+        if banner.act:
+            act = button(banner.act, theme, "link")
+            act.clicked.connect(lambda: self._go(banner.page))
+            row.addWidget(act, 0, Qt.AlignmentFlag.AlignTop)
         if banner.dismissable:
             close = button(tr("Dismiss"), theme, "link")
             close.clicked.connect(lambda: self._dismiss(banner))

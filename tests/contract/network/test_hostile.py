@@ -393,8 +393,9 @@ async def test_junk_in_the_peer_exchange(scene: Scene) -> None:
 
 async def test_a_flood_of_identities_does_not_push_out_a_connected_peer(scene: Scene) -> None:
     engine = engine_of(scene.victim)
-    for number in range(10_000, 15_000):
-        engine.roster.address(peer_of_secret(number.to_bytes(32, "big")))
+    flood = [peer_of_secret(number.to_bytes(32, "big")) for number in range(10_000, 15_000)]
+    for peer in flood:  # at once: the network's own thread looks at its peers now and then
+        engine.roster.address(peer)
     assert engine.roster.peer(scene.honest.address) is None
     hash32 = scene.honest.shelf.put(b"still reachable")
     assert await scene.victim.network.fetch(hash32, 15, [scene.honest.address], 5) == b"still reachable"
