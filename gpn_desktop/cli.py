@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gpn-desktop {__version__}")
     parser.add_argument("--config", type=Path, help="a TOML file with the node's settings")
+    parser.add_argument("--startup-report", action="store_true",
+                        help="print how long the window took to appear, as a line of JSON")  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="command")
     _node(commands.add_parser("node", help="run a node without a window"))
     _demo(commands.add_parser("demo", help="a whole network on this machine, with money that is not real"))

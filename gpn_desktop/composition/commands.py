@@ -44,7 +44,7 @@ def demo(args: argparse.Namespace) -> int:
             from gpn_desktop.composition.desk import window_start
             from gpn_desktop.composition.openings import demo_opening, node_opening
 
-            start = window_start(args.config, single=False)
+            start = window_start(args.config, single=False, report=args.startup_report)
             return run_gui(demo_opening(wanted), node_opening(args.config, start.desk), start)
         print("There is no display here, so the demo runs without a window.", flush=True)
     from gpn_desktop.composition.demo import print_report, run_headless
@@ -117,5 +117,5 @@ def window(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.desk import window_start
     from gpn_desktop.composition.openings import demo_opening, node_opening
 
-    start = window_start(args.config)
+    start = window_start(args.config, report=args.startup_report)
     return run_gui(node_opening(args.config, start.desk), demo_opening(DemoArgs()), start)

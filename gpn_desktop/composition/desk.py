@@ -27,13 +27,13 @@ NOTES = "wallet.json"
 _SLOW = ("adapters.keyring", "composition.doctor", "services.joining", "services.wallet")
 
 
-def window_start(file: Path | None, single: bool = True) -> Start:
+def window_start(file: Path | None, single: bool = True, report: bool = False) -> Start:
     """For the window on the operator's own node; ``single``: a second start raises this one."""
     from gpn_desktop.ui.single import instance_name
 
     data = _data_dir(file)
     desk = Desk(preferences=make_preferences(file), save=replace_file, logs=logs.book())
-    return Start(desk, instance_name(str(data)) if single else "", partial(_furnish, file, data))
+    return Start(desk, instance_name(str(data)) if single else "", partial(_furnish, file, data), report)
 
 
 def _data_dir(file: Path | None) -> Path:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import GpnError
-from gpn_desktop.ui import language
+from gpn_desktop.ui import language, startup
 from gpn_desktop.ui.collector import MainThreadCollector
 from gpn_desktop.ui.opening import Background, Opening, Start
 from gpn_desktop.ui.pages.start import UNSET
@@ -66,6 +66,7 @@ def run_gui(opening: Opening, other: Opening | None = None, start: Start | None 
         app = QApplication(sys.argv[:1])
     app.setApplicationName("gpn-desktop")
     app.setApplicationDisplayName("GPN Desktop")
+    app.setDesktopFileName("org.gpn.desktop")  # the package's entry; Wayland takes the window's icon from it
     if start is not None and start.instance and raise_other(start.instance):
         return 0
     # Network and chain threads must hand the interpreter over within a frame.
@@ -112,6 +113,8 @@ class Desktop:
         signals = QuitSignals(self.window.quit_now)
         collector = MainThreadCollector(self.window)
         self.window.show_starting(self._opening)
+        if self._begin.report:
+            startup.report(self.window)
         self.window.show()
         self.window.open_tray()
         code = 0

@@ -21,11 +21,13 @@ class Start:
     Attributes:
         instance: the name by which a second start finds this one; "": none.
         furnish: puts on the desk what takes a moment to import; called once the window is painted.
+        report: whether to say on stdout how long the window took to appear.
     """
 
     desk: Desk = field(default_factory=Desk)
     instance: str = ""
     furnish: Furnish | None = None
+    report: bool = False
 
 
 Furnish: TypeAlias = "Callable[[Desk], Awaitable[None]]"
