@@ -33,14 +33,15 @@ def libraries(files: Iterable[str]) -> dict[str, Path]:
         return {}
     found: dict[str, Path] = {}
     for file in files:
-        owner = _owner(Path(file))
-        text = Path("/usr/share/doc") / owner / "copyright"
-        if owner and text.is_file():
-            found[owner] = text
+        package = owner(Path(file))
+        text = Path("/usr/share/doc") / package / "copyright"
+        if package and text.is_file():
+            found[package] = text
     return found
 
 
-def _owner(file: Path) -> str:
+def owner(file: Path) -> str:
+    """The Debian package that a file comes from, or ""."""
     # What merged /usr made a link is still listed under its old name.
     for name in (file, file.resolve(), Path("/", *file.resolve().parts[2:])):
         asked = subprocess.run(["dpkg-query", "-S", str(name)], capture_output=True, text=True, check=False)
@@ -72,9 +73,9 @@ def write(folder: Path, modules: Iterable[str], files: Iterable[str], extra: dic
     python = Path(sysconfig.get_path("stdlib")) / "LICENSE.txt"
     if python.is_file():
         shutil.copyfile(python, folder / "Python-LICENSE.txt")
-    for owner, text in sorted(libraries(files).items()):
-        lines.append(f"{owner}: see {owner}-copyright.txt")
-        shutil.copyfile(text, folder / f"{owner}-copyright.txt")
+    for package, text in sorted(libraries(files).items()):
+        lines.append(f"{package}: see {package}-copyright.txt")
+        shutil.copyfile(text, folder / f"{package}-copyright.txt")
     lines += [f"{name}: {licence}" for name, licence in sorted(extra.items())]
     (folder / "LICENCES.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
