@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.resources import CONTRACTS
 from gpn_desktop.services.consumer import Gateway
 from gpn_desktop.services.demo.crew import Crew
+from gpn_desktop.services.demo.encore import Encore
 from gpn_desktop.services.demo.model import DemoImage, DemoOptions, Outcome, Report
 from gpn_desktop.services.demo.play import DemoFailed, Play
 from gpn_desktop.services.demo.stage import Say, Stage
@@ -120,12 +121,13 @@ class Live:
     """A window's hold on a demo that lives on until it is cancelled.
 
     ``built`` is done when the network stands, or has the error for which it does not; ``failed`` is told
-    what the script found wrong.
+    what the script found wrong, ``encore`` what can be asked for once it is over.
     """
 
     say: Say
     failed: Say
     built: asyncio.Future[None]
+    encore: Callable[[Encore], None]
 
 
 async def play(args: DemoArgs, launcher: Launcher, live: Live | None = None) -> Report:
@@ -170,7 +172,7 @@ async def _play(
             live.built.set_result(None)
         await plot.run()
         if live is not None:
-            await _live_on(live, report)
+            await _live_on(live, report, Encore(stage, plot))
     except GpnError as error:
         report.errors.append(str(error))
         if live is not None and not live.built.done():
@@ -184,12 +186,13 @@ async def _play(
     return report, plot.outcomes
 
 
-async def _live_on(live: Live, report: Report) -> None:
+async def _live_on(live: Live, report: Report, encore: Encore) -> None:
     for error in report.errors:
         live.failed(f"The demo failed: {error}")
     if not report.errors:
         live.say(f"{report.paid} of {report.requests} requests proved, verified and paid; "
                  "the network goes on until the window is closed")  # fmt: skip
+        live.encore(encore)
     await asyncio.Event().wait()
 
 

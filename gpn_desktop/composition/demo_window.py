@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from gpn_desktop import config as settings
@@ -13,6 +13,7 @@ from gpn_desktop.composition.demo_args import DemoArgs
 from gpn_desktop.composition.parts import Extras, build_node, build_server
 from gpn_desktop.core.errors import ConfigError, EngineFault
 from gpn_desktop.ports.processes import Launcher, NodeEvent, NodeProcess, NodeSpec
+from gpn_desktop.services.demo.encore import Encore
 from gpn_desktop.services.demo.model import Report
 from gpn_desktop.services.demo.stage import Say
 from gpn_desktop.services.facade import Facade
@@ -87,6 +88,7 @@ class WindowDemo:
     args: DemoArgs
     say: Say
     failed: Say
+    encore: Callable[[Encore], None]
     task: asyncio.Task[Report] | None = None
 
     async def facade(self) -> Facade:
@@ -97,7 +99,8 @@ class WindowDemo:
         """
         launcher = WindowLauncher(process_launcher())
         built = asyncio.get_running_loop().create_future()
-        task = self.task = asyncio.create_task(play(self.args, launcher, Live(self.say, self.failed, built)))
+        live = Live(self.say, self.failed, built, self.encore)
+        task = self.task = asyncio.create_task(play(self.args, launcher, live))
         try:
             await asyncio.wait({task, built}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:

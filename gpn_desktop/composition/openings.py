@@ -55,7 +55,7 @@ def demo_opening(args: DemoArgs) -> Opening:
         await _load("demo_window")
         from gpn_desktop.composition.demo_window import WindowDemo
 
-        demos[:] = [WindowDemo(args, say, failed)]
+        demos[:] = [WindowDemo(args, say, failed, story.open_tour)]
         return await demos[0].facade()
 
     async def background(facade: Facade) -> None:

@@ -190,11 +190,21 @@ class Entry:
         accepted = self.job.accepted
         if accepted is not None and accepted[0] == turn.prover:
             return "verified", accepted[1]
+        if self._never_begun(turn):
+            return "skipped", proof_hash
         if turn.state is TurnState.RUNNING and not self.job.over:
             return ("announced" if hashes else "proving"), proof_hash
         if turn.state in (TurnState.WAITING, TurnState.RUNNING):
             return ("skipped" if self.job.over else "waiting"), proof_hash
         return ("timed out" if turn.state is TurnState.UNDECIDED else turn.state.value), proof_hash
+
+    def _never_begun(self, turn: Turn) -> bool:
+        """Nobody waited for it: by the clock alone it would have passed since."""
+        if turn.state not in (TurnState.UNDECIDED, TurnState.RUN_OUT):
+            return False
+        accepted = self.job.accepted
+        winner = self.job.rank(accepted[0]) if accepted is not None else None
+        return self.job.cancelled or (winner is not None and turn.rank > winner)
 
     def _vote_views(self) -> tuple[VoteView, ...]:
         me = self.job.mine.address

@@ -15,6 +15,7 @@ from gpn_desktop.ui.widgets.basic import label
 
 WIDTH = 208
 ITEM = 35
+DIMMED = 0.45  # what cannot be opened yet
 
 
 class NavButton(QAbstractButton):
@@ -47,6 +48,7 @@ class NavButton(QAbstractButton):
         theme, fonts = self._theme, self._theme.fonts
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else DIMMED)
         box = self.rect()
         painter.setPen(Qt.PenStyle.NoPen)
         if self.isChecked() or self.underMouse():

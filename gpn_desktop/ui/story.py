@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
+
+if TYPE_CHECKING:
+    from gpn_desktop.services.demo.encore import Encore
 
 # A demo of 100 requests tells about 130; the page shows them all.
 MOST_LINES = 2000
@@ -29,9 +33,12 @@ class Story(QObject):
     """Lines in the order in which they were told; ``told`` carries each as it comes."""
 
     told = Signal(object)
+    tour_opened = Signal()
 
     def __init__(self) -> None:
         super().__init__()
+        self.tour: Encore | None = None
+        """What can be asked of the network once its own play is over."""
         self.lines: list[StoryLine] = []
         self._count = 0
 
@@ -44,6 +51,11 @@ class Story(QObject):
         del self.lines[:-MOST_LINES]
         self.told.emit(line)
 
+    def open_tour(self, tour: Encore) -> None:
+        self.tour = tour
+        self.tour_opened.emit()
+
     def clear(self) -> None:
         """Another try begins."""
+        self.tour = None
         self.lines.clear()

@@ -93,6 +93,7 @@ class MainWindow(QMainWindow):
         theme = self._theme
         self.sidebar = Sidebar(theme, PAGES, self.go)
         self.sidebar.hide_pages(_story_pages())
+        self.sidebar.mark("home")
         self.banners = BannerArea(theme, self._dismiss, self.go_to)
         self.quit_sheet = QuitSheet(theme, self._finish_first, self.quit_now, self.hide)
         self.start_page = StartPage(theme, self.tasks, self._desk, self.go_to)

@@ -20,6 +20,7 @@ from gpn_desktop.core.errors import ChainUnreachable
 from gpn_desktop.services.views import NodeView, Phase
 from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.pages.consumers import ConsumersPage
+from gpn_desktop.ui.pages.demo import DemoPage
 from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.pages.home import HomePage
 from gpn_desktop.ui.pages.jobs import JobsPage
@@ -58,10 +59,12 @@ async def eventually(holds: Callable[[], bool], run: asyncio.Future[int]) -> Non
 
 
 @asynccontextmanager
-async def opened(qapp: QApplication) -> AsyncIterator[tuple[Desktop, Story, asyncio.Future[int]]]:
+async def opened(
+    qapp: QApplication, args: DemoArgs = ARGS
+) -> AsyncIterator[tuple[Desktop, Story, asyncio.Future[int]]]:
     """The window on a demo; at the end it is closed, in time and leaving no process behind."""
     before = children()
-    opening = demo_opening(ARGS)
+    opening = demo_opening(args)
     assert opening.story is not None
     desktop = Desktop(qapp, opening)
     run = asyncio.ensure_future(desktop.run())
@@ -130,6 +133,45 @@ async def test_a_demo_runs_to_paid_before_ones_eyes(qapp: QApplication, anvil: N
         assert (line.view.committed, line.view.served, line.view.image_state) == (True, True, "serving")
         assert (line.view.turn_seconds, line.view.expires_at > 0) == (30, True)
         assert all(banner.tone != "bad" for banner in window.banners.shown)
+
+
+async def test_the_tour_shows_a_proof_and_a_cheat_on_the_real_network(
+    qapp: QApplication, anvil: None
+) -> None:
+    async with opened(qapp, DemoArgs(nodes=5, requests=1, builtin=True)) as (desktop, story, run):
+        window = desktop.window
+        await eventually(lambda: bool(window.pages), run)
+        window.go("demo")
+        page = window.pages["demo"]
+        assert isinstance(page, DemoPage)
+        tour = page.tour
+        assert not tour.send.isEnabled()
+        await eventually(tour.send.isEnabled, run)
+        tour.send.click()
+        assert not tour.send.isEnabled()
+        await eventually(lambda: tour.job is not None and tour.job.phase is Phase.SETTLED, run)
+        await eventually(lambda: tour.skip.isVisible() and tour.skip.isEnabled(), run)
+        tour.skip.click()
+        await eventually(lambda: tour.job is not None and tour.job.phase is Phase.PAID, run)
+        await eventually(lambda: tour.cheat.isVisible() and tour.cheat.isEnabled(), run)
+        assert [fact for fact in tour.steps.facts if fact.tone != "good"] == []
+
+        first = tour.job
+        tour.cheat.click()
+        await eventually(lambda: tour.job not in (None, first) and tour.send.isEnabled(), run)
+        cheat = tour.job
+        assert cheat is not None
+        assert cheat.turns[0].state == "voted down"
+        assert cheat.attempt > 0
+        down = next(fact for fact in tour.steps.facts if fact.tone == "bad")
+        assert down.text.startswith("node-2 announced a false proof")
+        assert not tour.cheat.isVisible()
+        await eventually(lambda: any("lost its seat" in line.text for line in story.lines), run)
+        tour.open.click()
+        jobs = window.pages["jobs"]
+        assert isinstance(jobs, JobsPage)
+        assert jobs.table.current_key() == cheat.request_id
+        assert all(banner.tone != "bad" or "voted down" in banner.text for banner in window.banners.shown)
 
 
 async def test_it_can_be_closed_while_it_is_set_up(qapp: QApplication, anvil: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,7 +52,7 @@ class Play:
         try:
             await self._dismiss()
             for consumer in stage.consumers:
-                await self._request(consumer, "warm-up", counted=False)
+                await self.request(consumer, "warm-up", counted=False)
             for number in range(1, stage.options.requests + 1):
                 await self._act(number)
             await self._pay()
@@ -79,13 +80,13 @@ class Play:
         options, consumers = self.stage.options, self.stage.consumers
         consumer, ref = consumers[(number - 1) % len(consumers)], f"request-{number}"
         if number == 1 and options.cheat:
-            await self._request(consumer, ref, first=self._cheaters(), why="a cheater proves first")
+            await self.request(consumer, ref, first=self._cheaters(), why="a cheater proves first")
         elif number == 1 and options.crash:
-            await self._request(
+            await self.request(
                 consumer, ref, first=self._others(), why="the first prover is killed", kill=True
             )
         else:
-            await self._request(consumer, ref)
+            await self.request(consumer, ref)
 
     def _cheaters(self) -> set[Address]:
         return {o.address for o in self.stage.operators if o.spec.cheat}
@@ -95,7 +96,7 @@ class Play:
 
     # one request ------------------------------------------------------------------------------------------
 
-    async def _request(
+    async def request(
         self,
         consumer: DemoConsumer,
         ref: str,
@@ -103,7 +104,13 @@ class Play:
         first: set[Address] | None = None,
         why: str = "",
         kill: bool = False,
+        sent: Callable[[Hash32], None] | None = None,
     ) -> None:
+        """One request, until its verdict; ``first``: who may be its first prover, and ``why`` that is so.
+
+        Raises:
+            DemoFailed
+        """
         order = await self._choose(consumer, ref, first or self._chosen)
         if first is not None:
             prover = await self.stage.first_prover(order)
@@ -119,12 +126,14 @@ class Play:
         mark = len(self.stage.crew.told)
         self._tally.sent[order.id] = consumer.address
         await gateway.submit(request, order.signed.signature, order.payload)
+        if sent is not None:
+            sent(order.id)
         watch = asyncio.create_task(self._watch(order))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
         restart = asyncio.create_task(self._crash(order, mark)) if kill else None
         try:
-            view = await self._until(order.id, Phase.VERIFIED, VERDICT_SECONDS)
+            view = await self.until(order.id, Phase.VERIFIED, VERDICT_SECONDS)
             if restart is not None:
                 await self._survived(order, await restart)
         finally:
@@ -150,7 +159,7 @@ class Play:
             async with self._news:
                 self._news.notify_all()
 
-    async def _until(self, request_id: Hash32, phase: Phase, within: float) -> JobView:
+    async def until(self, request_id: Hash32, phase: Phase, within: float) -> JobView:
         """The request's state once it has come at least as far as ``phase``."""
         reached = ORDER[ORDER.index(phase) :]
         try:
@@ -254,11 +263,11 @@ class Play:
     async def _pay(self) -> None:
         stage = self.stage
         for request_id in list(self.seen):
-            await self._until(request_id, Phase.SETTLED, SETTLE_SECONDS)
+            await self.until(request_id, Phase.SETTLED, SETTLE_SECONDS)
         stage.say("All requests are settled; moving the local chain's clock past the 24 h window")
         await stage.localnet.advance(WINDOW + 1)
         for request_id in list(self.seen):
-            await self._until(request_id, Phase.PAID, PAY_SECONDS)
+            await self.until(request_id, Phase.PAID, PAY_SECONDS)
         await self._withdrawn()
 
     async def _withdrawn(self) -> None:

@@ -6,6 +6,7 @@ from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.models.table import Cell, Column, TableModel
 from gpn_desktop.ui.pages.base import Page, PageContext
+from gpn_desktop.ui.pages.tour import TourCard
 from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.widgets.basic import Card, button
@@ -21,6 +22,8 @@ class DemoPage(Page):
             tr("A chain, a consumer and its provers on this machine. This window is node-1, the gateway.")
         )
         self._story = context.story or Story()
+        self.tour = TourCard(context, self._story)
+        self.column.addWidget(self.tour)
         self.join = button(tr("Join a network…"), context.theme, tip=tr("Ends the demo and sets up a node"))
         self.join.clicked.connect(lambda: context.go("join"))
         self.buttons.addWidget(self.join)
@@ -35,6 +38,7 @@ class DemoPage(Page):
 
     def refresh(self, view: NodeView) -> None:
         """The story comes by itself, not with the snapshots."""
+        self.tour.refresh(view)
 
     def opened(self) -> None:
         self.table.scrollToBottom()

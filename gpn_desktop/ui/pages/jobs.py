@@ -91,6 +91,14 @@ class JobsPage(Page):
         self.search.selectAll()
         return True
 
+    def open_part(self, name: str) -> None:
+        """A request, by its id in hex."""
+        key = bytes.fromhex(name)
+        if not self.table.choose(key):  # filtered out
+            self.search.clear()
+            self._search_now()
+            self.table.choose(key)
+
     def refresh(self, view: NodeView) -> None:
         self._view = view
         self.model.show_live(view.jobs)
