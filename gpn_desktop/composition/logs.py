@@ -9,7 +9,7 @@ from functools import cache
 
 from gpn_desktop.adapters.system.logbook import RingLogBook
 
-LOUD_LIBRARIES = ("libp2p", "web3", "websockets", "urllib3", "docker", "asyncio", "grpc", "trio")
+LOUD_LIBRARIES = ("libp2p", "multiaddr", "web3", "websockets", "urllib3", "docker", "asyncio", "grpc", "trio")
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 

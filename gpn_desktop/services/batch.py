@@ -20,6 +20,12 @@ class Challenger:
     digest: Hash32
 
 
+def name_of(key: Hash32, finalize_at: int) -> str:
+    """One batch in the names of intents. The key alone is not enough: a submitter names its next batch like
+    one that was paid, since storage that was used before costs less (contract.md)."""
+    return f"{key.hex()}:{finalize_at}"
+
+
 @dataclass
 class Batch:
     """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since."""

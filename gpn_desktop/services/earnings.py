@@ -42,7 +42,7 @@ from gpn_desktop.ports.chain import (
 )
 from gpn_desktop.ports.store import WithdrawalRow
 from gpn_desktop.services.authority import ChainAuthority
-from gpn_desktop.services.batch import Batch, Challenger, agrees
+from gpn_desktop.services.batch import Batch, Challenger, agrees, name_of
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.evidence import Watch
@@ -222,7 +222,7 @@ class Earnings:
 
     async def _extend(self, batch: Batch, call: Extend) -> None:
         try:
-            await self.submit(f"extend:{call.key.hex()}:{call.index}", call)
+            await self.submit(f"extend:{name_of(call.key, call.finalize_at)}:{call.index}", call)
         except TransactionFailed:
             raise  # the contract's last word
         except GpnError as error:
@@ -257,7 +257,7 @@ class Earnings:
             log.info("request %s: not contested, the settled proof has as many votes", request_tag(entry.id))
             return
         try:
-            await self.submit(f"supersede:{settled.key.hex()}:{index}", call)
+            await self.submit(f"supersede:{name_of(settled.key, settled.finalize_at)}:{index}", call)
         except TransactionFailed:
             raise  # the contract's last word
         except GpnError as error:
@@ -334,7 +334,7 @@ class Earnings:
     async def _finalize(self, key: Hash32, batch: Batch) -> None:
         call = Finalize(key, batch.settled.finalize_at, batch.settled.raw_records)
         try:
-            await self.submit(f"finalize:{key.hex()}", call)
+            await self.submit(f"finalize:{name_of(key, batch.settled.finalize_at)}", call)
         except TransactionFailed as error:
             log.info("finalised by another member: %s", error)
         except GpnError as error:

@@ -49,6 +49,7 @@ from gpn_desktop.ports.chain import (
     TxRecord,
 )
 from gpn_desktop.services.authority import ChainAuthority
+from gpn_desktop.services.batch import name_of
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs
@@ -243,16 +244,18 @@ class Watch:
             _opinion(fault.valid),
         )
         due = Millis(self.authority.now() + HOLD_MS + self._turn(snapshot) * STAGGER_MS)
-        intent = f"forfeit:{settled.key.hex()}:{index}:{seat}"
+        intent = f"forfeit:{name_of(settled.key, settled.finalize_at)}:{index}:{seat}"
         text = f"{short(fault.member)} is paid for a request of which it signed a false proof"
         worth = Wei(to_wei(fee))
         case = Case(intent, call, fault.member, record.consumer, due, worth, text, record.request_id)
         self._add(case)
 
     def on_forfeited(self, event: FeeForfeited) -> None:
-        case = self.cases.get(f"forfeit:{event.key.hex()}:{event.index}:{event.seat}")
-        if case is not None and case.open:
-            case.state = "closed"
+        told = (event.key, event.index, event.seat)
+        for case in self.cases.values():
+            call = case.call
+            if case.open and isinstance(call, ForfeitFee) and (call.key, call.index, call.seat) == told:
+                case.state = "closed"
 
     # reporting --------------------------------------------------------------------------------------------
 

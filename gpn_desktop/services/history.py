@@ -14,6 +14,7 @@ from gpn_desktop.core.errors import FileNotWritten
 from gpn_desktop.core.types import Hash32, hex0x
 from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Store
+from gpn_desktop.services.batch import name_of
 
 PAGE: Final = 500
 HEADER: Final = (
@@ -41,8 +42,8 @@ async def transactions_of(store: Store, request_id: Hash32) -> list[TxRecord]:
     for row in await store.settlements(only_open=False):
         if request_id in row.request_ids:
             index = row.request_ids.index(request_id)
-            key = row.key.hex()
-            intents += [f"extend:{key}:{index}", f"supersede:{key}:{index}", f"finalize:{key}"]
+            batch = name_of(row.key, row.finalize_at)
+            intents += [f"extend:{batch}:{index}", f"supersede:{batch}:{index}", f"finalize:{batch}"]
     found = [await store.tx_by_intent(intent) for intent in dict.fromkeys(intents)]
     return [record for record in found if record is not None]
 

@@ -64,7 +64,9 @@ async def test_an_equivocator_loses_its_stake_and_the_reporter_has_its_share() -
         reports = [intent for m in net.members for intent in m.sent("slash:")]
         assert reports == [f"slash:{liar.address.hex()}"]
         assert any("contradict" in alert for alert in liar.node.ctx.alerts)
-        assert liar.node.book.paused
+        assert liar.node.view().paused
+        await liar.node.pause(False)
+        assert liar.node.view().paused  # nobody resumes a slashed node
 
 
 async def test_a_slashed_member_is_evicted_and_the_committee_goes_on() -> None:

@@ -241,6 +241,22 @@ async def test_others_finalise_when_the_prover_is_gone_and_everybody_withdraws_o
             assert net.ledger.state.balances[payout] > 0
 
 
+async def test_each_window_of_a_member_is_paid_by_itself() -> None:
+    """A batch gets the name of one that was paid: it is another batch all the same."""
+    async with world(3) as net:
+        prover = net.members[1]
+        keys = []
+        for day in ("first", "second", "third"):
+            order = await one_proved_by(net, prover, day)
+            await net.send(order)
+            await settled_everywhere(net, order)
+            keys += net.ledger.state.batches
+            await net.advance(WINDOW + 1)
+            await prover.reach(order, Phase.PAID)
+        assert len(set(keys)) == 1
+        assert len(prover.sent("finalize:")) == 3
+
+
 async def test_two_withdrawals_at_once_are_one() -> None:
     async with world(3) as net:
         order = await net.order()
