@@ -15,8 +15,15 @@ from importlib.metadata import Distribution, distribution, packages_distribution
 from pathlib import Path
 
 WORDS = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "AUTHORS")
-# Where the metadata name no licence text, what the project says of itself.
-NODE_PARTS = {"anvil": "MIT OR Apache-2.0"}
+# What comes with no metadata of Python's.
+PARTS = {
+    "anvil": "MIT OR Apache-2.0",
+    "PyInstaller's bootloader": "GPL-2.0-or-later WITH Bootloader-exception",
+    "Qt": "LGPL-3.0-only, see LGPL-3.0.txt; its libraries are files of their own, which you may replace. "
+    "For the parts that it has itself see https://doc.qt.io/qt-6/licenses-used-in-qt.html",
+}
+# Texts that parts refer to without bringing them along.
+TEXTS = Path(__file__).with_name("texts")
 
 
 def distributions(modules: Iterable[str]) -> list[Distribution]:
@@ -59,7 +66,7 @@ def texts(dist: Distribution) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def write(folder: Path, modules: Iterable[str], files: Iterable[str], extra: dict[str, str]) -> None:
+def write(folder: Path, modules: Iterable[str], files: Iterable[str]) -> None:
     """``folder/LICENCES.txt`` lists every part; beside it lie the texts."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -76,7 +83,9 @@ def write(folder: Path, modules: Iterable[str], files: Iterable[str], extra: dic
     for package, text in sorted(libraries(files).items()):
         lines.append(f"{package}: see {package}-copyright.txt")
         shutil.copyfile(text, folder / f"{package}-copyright.txt")
-    lines += [f"{name}: {licence}" for name, licence in sorted(extra.items())]
+    lines += [f"{name}: {licence}" for name, licence in sorted(PARTS.items())]
+    for text in TEXTS.iterdir():
+        shutil.copyfile(text, folder / text.name)
     (folder / "LICENCES.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+"""What `make package` builds, as somebody has it who has only that."""
