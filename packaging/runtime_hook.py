@@ -11,3 +11,5 @@ if _theirs is not None:
     os.environ["LD_LIBRARY_PATH"] = _theirs
 else:
     os.environ.pop("LD_LIBRARY_PATH", None)
+# Of ourselves that we start as nodes, the bootloader would think that they have that path from us.
+os.environ["PYINSTALLER_RESET_ENVIRONMENT"] = "1"

@@ -64,6 +64,13 @@ def running_from(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def foreign_libraries(process: psutil.Process, folder: Path) -> set[str]:
+    """The libraries that the folder has and that the process took from the system all the same."""
+    brought = {path.name for path in folder.rglob("*.so*")}
+    mapped = {Path(region.path) for region in process.memory_maps()}
+    return {str(path) for path in mapped if path.name in brought and not path.is_relative_to(folder)}
+
+
 def assert_all_ended(folder: Path) -> None:
     """What a killed parent's children need to notice it counts in seconds."""
     _, left = psutil.wait_procs(running_from(folder), timeout=END_SECONDS)

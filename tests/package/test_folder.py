@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gpn_desktop import __version__
-from tests.package.machine import BareMachine, assert_all_ended, running_from
+from tests.package.machine import BareMachine, assert_all_ended, foreign_libraries, running_from
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "gpn-desktop"
@@ -58,10 +58,14 @@ def _until_proved(demo: subprocess.Popen[str], bare: BareMachine) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_a_killed_demo_takes_its_nodes_and_its_chain_along(folder: Path, bare: BareMachine) -> None:
+def test_a_demo_s_processes_use_the_folder_and_end_with_it_when_it_is_killed(
+    folder: Path, bare: BareMachine
+) -> None:
     demo = bare.start(folder / PROGRAM, "demo", "--headless", "--builtin", "--requests", "50")
     _until_proved(demo, bare)
-    assert len(running_from(folder)) > 5
+    processes = running_from(folder)
+    assert len(processes) > 5
+    assert {name for process in processes for name in foreign_libraries(process, folder)} == set()
     demo.kill()
     demo.communicate()
     assert_all_ended(folder)
