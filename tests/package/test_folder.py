@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -162,3 +165,28 @@ def test_the_licences_of_its_parts_are_listed(folder: Path) -> None:
 
 def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_an_author_gets_an_image_to_begin_with(folder: Path, bare: BareMachine) -> None:
+    said = bare.run(folder / PROGRAM, "image", "new", bare.home / "mine")
+    assert said.returncode == 0, said.stderr
+    made = {path.name for path in (bare.home / "mine").iterdir()}
+    assert {"Dockerfile", "manifest.json", "prover.py", "server.py"} <= made
+
+
+@pytest.mark.skipif(
+    not shutil.which("gnome-keyring-daemon"), reason="needs a keyring (Debian: gnome-keyring)"
+)
+@pytest.mark.skipif(not shutil.which("dbus-run-session"), reason="needs a session bus (Debian: dbus)")
+def test_it_keeps_its_key_in_the_system_s_keyring(folder: Path, bare: BareMachine) -> None:
+    program = shlex.quote(str(folder / PROGRAM))
+    script = f"""
+        printf pass | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
+        {program} key new && {program} key show
+    """
+    bare.env["PATH"] += f"{os.pathsep}/usr/bin{os.pathsep}/bin"
+    said = bare.run("/usr/bin/env", "dbus-run-session", "--", "sh", "-c", script)
+    assert said.returncode == 0, said.stderr
+    made, shown = said.stdout.split()
+    assert made == shown
+    assert re.fullmatch(r"0x[0-9a-f]{40}", made)
