@@ -61,6 +61,7 @@ class NodeConfig:
     mode: Mode = Mode.PRODUCTION
     data_dir: Path = field(default_factory=lambda: user_data_path(APP))
     key_path: Path | None = None
+    key_name: str = "node"
     payout: Address | None = None
     consumers: tuple[Address | ImageChoice, ...] = ()
     roles: Role = Role.PROVE | Role.VERIFY
@@ -166,6 +167,7 @@ _TABLE: Final = (
     Setting("node.mode", "MODE", "mode", values.choice(Mode), "production or testing"),
     Setting("node.data_dir", "GPN_DATA_DIR", "data_dir", values.path, "folder of the node's data"),
     Setting("node.key_path", "PRIVATE_KEY_PATH", "key_path", values.path, "file with the node key"),
+    Setting("node.key_name", "GPN_KEY_NAME", "key_name", values.text, "the key's name in the OS keyring"),
     Setting("node.payout", "GPN_PAYOUT", "payout", values.address, "address that stake and rewards leave to"),
     Setting(
         "node.consumers",

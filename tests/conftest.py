@@ -13,6 +13,7 @@ ONE_WORKER = {  # the first that fits
     "tests/contract/runtime/": "docker",
     "tests/contract/cluster/": "docker",
     "tests/e2e/test_image_command.py": "docker",
+    "tests/e2e/test_desktop.py": "docker",
     "tests/e2e/": "processes",
 }
 

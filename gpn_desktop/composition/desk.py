@@ -15,6 +15,7 @@ from gpn_desktop import config as settings
 from gpn_desktop.adapters.files import replace_file
 from gpn_desktop.composition import logs
 from gpn_desktop.composition.preferences import make_preferences
+from gpn_desktop.config import NodeConfig
 from gpn_desktop.core.errors import ConfigError
 from gpn_desktop.services.desk import Desk
 from gpn_desktop.ui.opening import Start
@@ -31,20 +32,21 @@ def window_start(file: Path | None, single: bool = True, report: bool = False) -
     """For the window on the operator's own node; ``single``: a second start raises this one."""
     from gpn_desktop.ui.single import instance_name
 
-    data = _data_dir(file)
+    config = _config(file)
     desk = Desk(preferences=make_preferences(file), save=replace_file, logs=logs.book())
-    return Start(desk, instance_name(str(data)) if single else "", partial(_furnish, file, data), report)
+    name = instance_name(str(config.data_dir)) if single else ""
+    return Start(desk, name, partial(_furnish, file, config), report)
 
 
-def _data_dir(file: Path | None) -> Path:
-    """Of settings that can't be used, the default one: the start page tells what is wrong with them."""
+def _config(file: Path | None) -> NodeConfig:
+    """In place of settings that can't be used the defaults: the start page tells what is wrong with them."""
     try:
-        return settings.load(file=file).data_dir
+        return settings.load(file=file)
     except ConfigError:
-        return settings.NodeConfig().data_dir
+        return NodeConfig()
 
 
-async def _furnish(file: Path | None, data: Path, desk: Desk) -> None:
+async def _furnish(file: Path | None, config: NodeConfig, desk: Desk) -> None:
     for module in _SLOW:
         await asyncio.to_thread(import_module, f"gpn_desktop.{module}")
     from gpn_desktop.composition.doctor import build_diagnostics, build_health
@@ -52,21 +54,26 @@ async def _furnish(file: Path | None, data: Path, desk: Desk) -> None:
     from gpn_desktop.services.joining import Joining
 
     assert desk.preferences is not None
-    wallet = desk.wallet = _wallet(data)
+    wallet = desk.wallet = _wallet(config)
     probes = MachineProbes()
     health = desk.health = build_health(file, partial(_backup, wallet), probes)
     desk.diagnostics = build_diagnostics(health, file)
     desk.joining = Joining(wallet, desk.preferences, health, probes.contract)
 
 
-def _wallet(data: Path) -> Wallet:
+def _wallet(config: NodeConfig) -> Wallet:
     from gpn_desktop.adapters.keyring import KeyringSecrets, SystemKeyForms
     from gpn_desktop.adapters.system.clock import SystemClock
     from gpn_desktop.adapters.system.preferences import FileDocument
     from gpn_desktop.services.wallet import Wallet
 
+    data = config.data_dir
     return Wallet(
-        KeyringSecrets("node"), SystemKeyForms(), data / KEYSTORE, FileDocument(data / NOTES), SystemClock()
+        KeyringSecrets(config.key_name),
+        SystemKeyForms(),
+        data / KEYSTORE,
+        FileDocument(data / NOTES),
+        SystemClock(),
     )
 
 

@@ -15,7 +15,7 @@ from gpn_desktop.adapters.keyring import (
     key_from_hex,
     new_key,
 )
-from gpn_desktop.config import Mode, NodeConfig
+from gpn_desktop.config import Mode, NodeConfig, load
 from gpn_desktop.core.errors import KeyMissing, KeyUnusable
 from gpn_desktop.core.types import hex0x
 from gpn_desktop.ports.secrets import NodeKey, Secrets
@@ -34,7 +34,7 @@ def _secrets(config: NodeConfig, from_stdin: bool) -> Secrets:
         return PipeSecrets(STDIN)
     if config.key_path is not None:
         return KeyFileSecrets(config.key_path, ask_passphrase)
-    return KeyringSecrets("testing" if config.mode is Mode.TESTING else "node")
+    return KeyringSecrets("testing" if config.mode is Mode.TESTING else config.key_name)
 
 
 async def ask_passphrase() -> str:
@@ -60,7 +60,7 @@ def _first_line(path: str) -> str:
 
 async def run_key(action: str, secrets: Secrets | None = None) -> int:
     """``gpn-desktop key``: what it prints is the address, never the key."""
-    secrets = secrets or KeyringSecrets("node")
+    secrets = secrets or KeyringSecrets(load().key_name)
     if action == "show":
         print(hex0x((await secrets.load()).address))
         return 0

@@ -83,16 +83,17 @@ class KeyringSecrets:
 
     async def _call(self, work: Callable[[KeyringBackend], T]) -> T:
         def guarded() -> T:
-            # A call that hangs is left behind; another one beside it would open a second dialog.
-            if not self._busy.acquire(blocking=False):
+            # One at a time, since two would open two dialogs; a call that hangs is left behind.
+            if not self._busy.acquire(timeout=self._within):
                 raise KeyringUnavailable("The keyring has not answered an earlier call.")
             try:
                 return work(self._given or system_backend())
             finally:
                 self._busy.release()
 
+        waits = self._busy.locked()
         try:
-            return await bounded(guarded, self._within)
+            return await bounded(guarded, self._within * (2 if waits else 1))
         except TimeoutError:
             raise KeyringUnavailable(f"The keyring did not answer within {self._within:g} s.") from None
         except GpnError:

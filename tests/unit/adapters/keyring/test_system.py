@@ -105,6 +105,14 @@ async def test_a_dialog_that_nobody_answers(hanging: Hanging) -> None:
         await secrets.load()
 
 
+async def test_calls_at_once_take_turns(hanging: Hanging) -> None:
+    secrets = KeyringSecrets(backend=hanging, within=5)
+    calls = [asyncio.create_task(secrets.load()) for _ in range(3)]
+    await asyncio.sleep(0)
+    hanging.go_on.set()
+    assert await asyncio.gather(*calls) == [KEY, KEY, KEY]
+
+
 async def test_the_loop_goes_on_while_a_person_unlocks(hanging: Hanging) -> None:
     task = asyncio.create_task(KeyringSecrets(backend=hanging).load())
     await asyncio.sleep(0)
