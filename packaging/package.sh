@@ -3,9 +3,10 @@
 #
 #     sh packaging/package.sh [--check]
 #
-# gives dist/gpn-desktop and dist/gpn-desktop_VERSION_ARCH.deb. With --check the tests of tests/package run on
-# both. Everything inside comes from requirements.lock and contracts/package-lock.json; nothing of the
-# development environment gets in, because the build has an environment of its own.
+# gives dist/gpn-desktop and dist/gpn-desktop_VERSION_ARCH.deb; on macOS "dist/GPN Desktop.app", on Windows (from
+# Git's shell, with Inno Setup) an installer. With --check the tests of tests/package run on them. Everything
+# inside comes from requirements.lock and contracts/package-lock.json; nothing of the development environment gets
+# in, because the build has an environment of its own.
 set -eu
 cd "$(dirname "$0")/.."
 check=""
@@ -22,32 +23,40 @@ if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
 fi
 export SOURCE_DATE_EPOCH PYTHONHASHSEED=0 QT_QPA_PLATFORM=offscreen
 
+bin=bin
+case "$(uname -s)" in MINGW* | MSYS* | CYGWIN*) bin=Scripts ;; esac
 env=build/env
+python="$env/$bin/python"
 want=$(cat requirements.lock requirements-package.lock requirements-bootstrap.lock | cksum)
 if [ ! -f "$env/.locked" ] || [ "$(cat "$env/.locked")" != "$want" ]; then
     echo "package: installing the locked dependencies into $env"
-    .venv/bin/python -m venv --clear --without-pip "$env"
+    .venv/$bin/python -m venv --clear --without-pip "$env"
     for lock in requirements.lock requirements-package.lock; do
-        .venv/bin/uv pip install --quiet --python "$env/bin/python" --require-hashes -r "$lock"
+        .venv/$bin/uv pip install --quiet --python "$python" --require-hashes -r "$lock"
     done
     echo "$want" >"$env/.locked"
 fi
 
 since=$(date +%s)
-"$env/bin/python" packaging/icons.py build/icons
+"$python" packaging/icons.py build/icons
 rm -rf build/gpn-desktop dist/gpn-desktop
-"$env/bin/python" -m PyInstaller --noconfirm --log-level WARN packaging/gpn-desktop.spec
+"$python" -m PyInstaller --noconfirm --log-level WARN packaging/gpn-desktop.spec
 echo "package: the folder took $(($(date +%s) - since)) s, $(du -sm dist/gpn-desktop | cut -f1) MB: dist/gpn-desktop"
 
 deb=""
 if command -v dpkg-deb >/dev/null 2>&1; then
     since=$(date +%s)
-    deb=$("$env/bin/python" packaging/deb.py dist/gpn-desktop build/icons dist)
+    deb=$("$python" packaging/deb.py dist/gpn-desktop build/icons dist)
     echo "package: the Debian package took $(($(date +%s) - since)) s, $(du -m "$deb" | cut -f1) MB: $deb"
 else
     echo "package: no dpkg-deb here, so no Debian package"
 fi
+if command -v iscc >/dev/null 2>&1; then
+    version=$(dist/gpn-desktop/gpn-desktop --version | cut -d' ' -f2)
+    # The shell would take /D for a path.
+    MSYS2_ARG_CONV_EXCL='*' iscc /Qp "/DVersion=$version" packaging/windows.iss
+fi
 
 if [ -n "$check" ]; then
-    GPN_PACKAGE=dist/gpn-desktop GPN_PACKAGE_DEB="$deb" .venv/bin/pytest tests/package -v -rs
+    GPN_PACKAGE=dist/gpn-desktop GPN_PACKAGE_DEB="$deb" .venv/$bin/pytest tests/package -v -rs
 fi
