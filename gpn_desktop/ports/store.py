@@ -6,9 +6,11 @@ computed it first. So the journal has one form, and a restart cannot disagree wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gpn_desktop.core.ledger import LedgerRow, Query, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei
 from gpn_desktop.ports.chain import TxJournal
@@ -152,6 +154,38 @@ class Store(TxJournal, Protocol):
     async def put_withdrawal(self, row: WithdrawalRow) -> None: ...
 
     async def withdrawals(self) -> list[WithdrawalRow]: ...
+
+    # the ledger
+    async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
+        """Keep these lines, one for each request. What is known of a line's payment stays, unless the
+        request is in another settlement now; a line without a share is removed."""
+        ...
+
+    async def ledger_paid(self, key: Hash32, finalize_at: int, block: int) -> None:
+        """The contract has paid this settlement."""
+        ...
+
+    async def ledger_withdrawn(self, tx: Hash32, block: int) -> None:
+        """All that was paid by this block and is not withdrawn yet left with this transaction."""
+        ...
+
+    async def ledger_undo(self, first_block: int) -> None:
+        """A reorganisation took back what happened in this block and later."""
+        ...
+
+    async def ledger(self, query: Query, offset: int, limit: int) -> list[LedgerRow]:
+        """A page of lines; equal ones are ordered by request."""
+        ...
+
+    async def ledger_count(self, query: Query) -> int: ...
+
+    async def ledger_sums(self, since_ms: int, until_ms: int | None = None) -> list[Sum]:
+        """By quarter of an hour and consumer, in this order."""
+        ...
+
+    async def ledger_consumers(self) -> list[Address]:
+        """All that anything was earned from, in order."""
+        ...
 
     # small facts by name (cursors, the last block followed, the last verified proof in testing mode)
     async def get(self, name: str) -> bytes | None: ...

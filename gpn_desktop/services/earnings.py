@@ -47,6 +47,7 @@ from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.evidence import Watch
 from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.ledger import lines_of
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.settling import Due, Settling
 from gpn_desktop.services.views import EarningsView, Phase
@@ -157,6 +158,7 @@ class Earnings:
                 if event.member_id == self.member_id:
                     await self._on_withdrawn(event)
             case Reorged(first_number):
+                await self.ctx.store.ledger_undo(first_number)
                 self._on_reorg(first_number)
             case _:
                 pass
@@ -302,6 +304,7 @@ class Earnings:
                 await self.ctx.store.put_job(entry.row(self.authority.now()))
         batch.share = Gwei(total)
         await self.ctx.store.put_settlement(batch.row(finalized=False))
+        await self.ctx.store.put_ledger(lines_of(batch, self.ctx.me, shares))
         self.ctx.changed()
 
     async def _shares(self) -> Shares:
@@ -346,6 +349,7 @@ class Earnings:
         if batch is None:
             return
         await self.ctx.store.put_settlement(batch.row(finalized=True))
+        await self.ctx.store.ledger_paid(key, batch.settled.finalize_at, block)
         for record in batch.settled.records:
             entry = self.jobs.entries.get(record.request_id)
             if entry is not None:
@@ -395,6 +399,7 @@ class Earnings:
         """Also withdrawals that somebody else sent: they go to the same payout address."""
         now = int(self.ctx.clock.unix() * 1000)
         await self.ctx.store.put_withdrawal(WithdrawalRow(event.tx, event.amount, now))
+        await self.ctx.store.ledger_withdrawn(event.tx, event.block.number)
         rows = await self.ctx.store.withdrawals()
         self.totals.withdrawn = Wei(sum(row.amount for row in rows))
         await self._load_member()

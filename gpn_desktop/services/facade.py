@@ -11,6 +11,7 @@ from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.account import Account
 from gpn_desktop.services.images import Images
+from gpn_desktop.services.ledger import Ledger
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
@@ -29,6 +30,8 @@ class Facade(Protocol):
     """None where images are not a matter of this machine."""
     account: Account | None
     """The node's own money; None where there is no chain."""
+    ledger: Ledger
+    """What was earned, line by line."""
     membership: Membership | None
     """Committing and leaving; None where there is no contract."""
 

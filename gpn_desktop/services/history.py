@@ -61,7 +61,7 @@ async def export_jobs(
     out.writerow(HEADER)
     count = 0
     while rows := await fetch(count, PAGE, search):
-        out.writerows([_cell(value) for value in _row(row)] for row in rows)
+        out.writerows([defused(value) for value in _row(row)] for row in rows)
         count += len(rows)
         progress(count)
         if len(rows) < PAGE:
@@ -83,5 +83,6 @@ def _row(row: JobRow) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _cell(value: object) -> object:
+def defused(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

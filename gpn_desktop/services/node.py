@@ -41,6 +41,7 @@ from gpn_desktop.services.history import transactions_of
 from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
 from gpn_desktop.services.jobs import Jobs
+from gpn_desktop.services.ledger import Ledger
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.offers import offer_of
 from gpn_desktop.services.outbox import Outbox
@@ -86,6 +87,7 @@ class Node:
         self.trials: Trials | None = None  # where images are a matter of this machine
         self.membership: Membership | None = None
         self.account: Account | None = None
+        self.ledger = Ledger(ctx.store, ctx.clock)
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership

@@ -6,12 +6,16 @@ It goes through the same codec as the one on disk: what could not be stored ther
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from gpn_desktop.adapters.sqlite.codec import decode_any, encode
 from gpn_desktop.adapters.sqlite.rows import search_text
 from gpn_desktop.core.errors import StoreClosed
+from gpn_desktop.core.ledger import QUARTER_MS, LedgerRow, Query, Sort, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
-from gpn_desktop.core.types import Address, Hash32, Millis
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis
 from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
 
@@ -30,6 +34,7 @@ class MemoryStore:
         self._settlements: dict[Hash32, SettlementRow] = {}
         self._withdrawals: dict[Hash32, WithdrawalRow] = {}
         self._txs: dict[str, TxRecord] = {}
+        self._ledger: dict[Hash32, LedgerRow] = {}
         self._facts: dict[str, bytes] = {}
 
     async def open(self) -> None:
@@ -187,6 +192,65 @@ class MemoryStore:
         self._check()
         return list(self._txs.values())[::-1][:limit]
 
+    # the ledger
+
+    async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
+        self._check()
+        for row in rows:
+            known = self._ledger.pop(row.request_id, None)
+            if known is not None and (known.key, known.finalize_at) == (row.key, row.finalize_at):
+                row = replace(row, paid_block=known.paid_block, tx=known.tx, tx_block=known.tx_block)
+            if row.share:
+                self._ledger[row.request_id] = row
+
+    async def ledger_paid(self, key: Hash32, finalize_at: int, block: int) -> None:
+        self._check()
+        for row in list(self._ledger.values()):
+            if (row.key, row.finalize_at) == (key, finalize_at) and not row.paid_block:
+                self._ledger[row.request_id] = replace(row, paid_block=block)
+
+    async def ledger_withdrawn(self, tx: Hash32, block: int) -> None:
+        self._check()
+        for row in list(self._ledger.values()):
+            if row.tx is None and 0 < row.paid_block <= block:
+                self._ledger[row.request_id] = replace(row, tx=tx, tx_block=block)
+
+    async def ledger_undo(self, first_block: int) -> None:
+        self._check()
+        for row in list(self._ledger.values()):
+            if row.settled_block >= first_block:
+                del self._ledger[row.request_id]
+                continue
+            if row.tx_block >= first_block:
+                row = replace(row, tx=None, tx_block=0)
+            if row.paid_block >= first_block:
+                row = replace(row, paid_block=0)
+            self._ledger[row.request_id] = row
+
+    async def ledger(self, query: Query, offset: int, limit: int) -> list[LedgerRow]:
+        self._check()
+        found = sorted((r for r in self._ledger.values() if query.takes(r)), key=_SORTS[query.sort])
+        return (found[::-1] if query.descending else found)[offset : offset + limit]
+
+    async def ledger_count(self, query: Query) -> int:
+        self._check()
+        return sum(query.takes(row) for row in self._ledger.values())
+
+    async def ledger_sums(self, since_ms: int, until_ms: int | None = None) -> list[Sum]:
+        self._check()
+        query = Query(since_ms=since_ms, until_ms=until_ms)
+        found: dict[tuple[int, Address], Sum] = {}
+        for row in filter(query.takes, self._ledger.values()):
+            at = row.settled_ms // QUARTER_MS * QUARTER_MS, row.consumer
+            one = found.get(at, Sum(*at, Gwei(0), Gwei(0), 0))
+            proved, verified = Gwei(one.proved + row.proved), Gwei(one.verified + row.verified)
+            found[at] = Sum(*at, proved, verified, one.count + 1)
+        return [found[at] for at in sorted(found)]
+
+    async def ledger_consumers(self) -> list[Address]:
+        self._check()
+        return sorted({row.consumer for row in self._ledger.values()})
+
     # small facts by name
 
     async def get(self, name: str) -> bytes | None:
@@ -196,6 +260,13 @@ class MemoryStore:
     async def set(self, name: str, value: bytes) -> None:
         self._check()
         self._facts[name] = bytes(value)
+
+
+_SORTS: Final[dict[Sort, Callable[[LedgerRow], Any]]] = {
+    Sort.TIME: lambda row: (row.settled_ms, row.request_id),
+    Sort.SHARE: lambda row: (row.share, row.request_id),
+    Sort.CONSUMER: lambda row: (row.consumer, row.settled_ms, row.request_id),
+}
 
 
 def _by_nonce(tx: TxRecord) -> tuple[int, str]:

@@ -14,9 +14,34 @@ from typing import Final
 from gpn_desktop.adapters.sqlite.codec import CodecError
 from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull, StoreLocked
 
-VERSION: Final = 2
+VERSION: Final = 3
 
-TABLES: Final = """
+_LEDGER: Final = """
+CREATE TABLE ledger (
+    request_id BLOB PRIMARY KEY,
+    key BLOB NOT NULL,
+    finalize_at INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    of INTEGER NOT NULL,
+    settled_ms INTEGER NOT NULL,
+    settled_block INTEGER NOT NULL,
+    consumer BLOB NOT NULL,
+    reward INTEGER NOT NULL,
+    proved INTEGER NOT NULL,
+    verified INTEGER NOT NULL,
+    paid_block INTEGER NOT NULL,
+    tx BLOB,
+    tx_block INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX ledger_by_time ON ledger (settled_ms, request_id, consumer, proved, verified);
+CREATE INDEX ledger_by_share ON ledger (proved + verified, request_id);
+CREATE INDEX ledger_by_consumer ON ledger (consumer, settled_ms, request_id);
+CREATE INDEX ledger_of_settlements ON ledger (key, finalize_at);
+CREATE INDEX ledger_open ON ledger (settled_ms, request_id, paid_block) WHERE tx IS NULL;
+"""
+
+TABLES: Final = (
+    """
 CREATE TABLE statements (
     cursor INTEGER PRIMARY KEY AUTOINCREMENT,
     request_id BLOB NOT NULL,
@@ -56,6 +81,8 @@ CREATE TABLE txs (
 CREATE INDEX txs_open ON txs (nonce) WHERE open;
 CREATE TABLE facts (name TEXT PRIMARY KEY, body BLOB NOT NULL);
 """
+    + _LEDGER
+)
 
 # From the version before to this one. What version 1 knew as mined counts as settled: it asked no further.
 _MIGRATIONS: Final = {
@@ -73,6 +100,7 @@ INSERT INTO txs (intent, nonce, open, body) SELECT intent, nonce, pending, body 
 DROP TABLE txs_1;
 CREATE INDEX txs_open ON txs (nonce) WHERE open;
 """,
+    3: _LEDGER,
 }
 
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from gpn_desktop.adapters.sqlite import rows
+from gpn_desktop.adapters.sqlite import ledger, rows
 from gpn_desktop.adapters.sqlite.codec import CodecError
 from gpn_desktop.adapters.sqlite.lock import ProcessLock
 from gpn_desktop.adapters.sqlite.schema import (
@@ -23,6 +23,7 @@ from gpn_desktop.adapters.sqlite.schema import (
     translate,
 )
 from gpn_desktop.adapters.sqlite.worker import Operation, Worker
+from gpn_desktop.core.ledger import LedgerRow, Query, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Hash32, Millis
 from gpn_desktop.ports.chain import TxRecord
@@ -198,6 +199,32 @@ class SqliteStore:
     async def recent_txs(self, limit: int) -> list[TxRecord]:
         query = "SELECT intent, body FROM txs ORDER BY number DESC LIMIT ?"
         return await self._read(rows.many(TxRecord, query, limit))
+
+    # the ledger
+
+    async def put_ledger(self, rows: Sequence[LedgerRow]) -> None:
+        await self._write(ledger.put(rows))
+
+    async def ledger_paid(self, key: Hash32, finalize_at: int, block: int) -> None:
+        await self._write(ledger.paid(key, finalize_at, block))
+
+    async def ledger_withdrawn(self, tx: Hash32, block: int) -> None:
+        await self._write(ledger.withdrawn(tx, block))
+
+    async def ledger_undo(self, first_block: int) -> None:
+        await self._write(ledger.undo(first_block))
+
+    async def ledger(self, query: Query, offset: int, limit: int) -> list[LedgerRow]:
+        return await self._read(ledger.page(query, offset, limit))
+
+    async def ledger_count(self, query: Query) -> int:
+        return await self._read(ledger.count(query))
+
+    async def ledger_sums(self, since_ms: int, until_ms: int | None = None) -> list[Sum]:
+        return await self._read(ledger.sums(since_ms, until_ms))
+
+    async def ledger_consumers(self) -> list[Address]:
+        return await self._read(ledger.consumers)
 
     # small facts by name
 

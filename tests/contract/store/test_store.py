@@ -267,7 +267,8 @@ async def test_a_database_of_the_first_version_opens_with_its_transactions(tmp_p
     done, sent = samples.tx("z", 0, TxState.MINED), samples.tx("a", 1, TxState.SENT)
     with closing(sqlite3.connect(path)) as db:
         db.executescript(
-            "DROP TABLE txs; CREATE TABLE txs (intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, "
+            "DROP TABLE ledger; DROP TABLE txs; "
+            "CREATE TABLE txs (intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, "
             "pending INTEGER NOT NULL, body BLOB NOT NULL); "
             "CREATE INDEX txs_pending ON txs (nonce) WHERE pending; PRAGMA user_version=1;"
         )
