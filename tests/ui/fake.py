@@ -6,13 +6,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from gpn_desktop.adapters.builtin.runtime import BuiltinRuntime
+from gpn_desktop.adapters.sqlite.memory import MemoryStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.machine import MemoryMachine
 from gpn_desktop.adapters.system.preferences import MemoryDocument
 from gpn_desktop.core.errors import GpnError, UnknownRequest
+from gpn_desktop.core.ledger import LedgerRow
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
     Address,
@@ -29,6 +32,7 @@ from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images, MemoryImageBook
+from gpn_desktop.services.ledger import Ledger
 from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import (
@@ -280,6 +284,42 @@ def history_row(number: int, newest_ms: int) -> JobRow:
     )
 
 
+def demo_lines() -> list[LedgerRow]:
+    """Two months of rewards in every state, from three consumers."""
+    now = int(time.time() * 1000)
+    lines = []
+    for number in range(60):
+        proved = number % 4 == 0
+        lines.append(
+            LedgerRow(
+                hash32(("line", number)),
+                hash32(("batch", number // 10)),
+                now // 1000 + 86_400 - number * 9_000,
+                number % 10,
+                10,
+                now - number * 9_000_000,
+                1_000 - number,
+                CONSUMERS[number % 3],
+                Gwei(2_100_000),
+                Gwei(1_470_000 if proved else 0),
+                Gwei(0 if proved else 157_500),
+                2_000 if number >= 10 else 0,
+                hash32("withdrawal") if number >= 30 else None,
+                2_001 if number >= 30 else 0,
+            )
+        )
+    return lines
+
+
+def made_store(lines: list[LedgerRow]) -> MemoryStore:
+    """A store that is open and holds these lines; nothing in it ever waits."""
+    store = MemoryStore()
+    for work in (store.open(), store.put_ledger(lines)):
+        with suppress(StopIteration):
+            work.send(None)
+    return store
+
+
 class FakeFacade:
     def __init__(self, view: NodeView, history: list[JobRow] | None = None) -> None:
         self.domain: Domain = TESTING_DOMAIN
@@ -295,6 +335,7 @@ class FakeFacade:
         self.may_close = asyncio.Event()
         self.may_close.set()
         self.jobs_error: GpnError | None = None
+        self.ledger = Ledger(made_store(demo_lines() if view.jobs else []), SystemClock())
         self.images = Images(BuiltinRuntime(), None, MemoryImageBook())
         self.trials: Trials | None = demo_trials()
         self.membership = FakeMembership()

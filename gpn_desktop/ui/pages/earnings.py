@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 from PySide6.QtWidgets import QHBoxLayout
 
-from gpn_desktop.core.types import Gwei
-from gpn_desktop.services.views import JobView, NodeView, Phase
+from gpn_desktop.core.ledger import Part, Query, Sort, State
+from gpn_desktop.core.types import Gwei, hex0x, parse_address, short, to_wei
+from gpn_desktop.services.views import EarningsView, NodeView
 from gpn_desktop.ui import text
-from gpn_desktop.ui.models import jobs as cells
-from gpn_desktop.ui.models.jobs import JobLine, line_of
-from gpn_desktop.ui.models.table import Cell, Column, TableModel
+from gpn_desktop.ui.models.earnings import LedgerModel
 from gpn_desktop.ui.pages.base import Page, PageContext
+from gpn_desktop.ui.pages.earnings_chart import ChartCard
 from gpn_desktop.ui.pages.withdraw import WithdrawSheet
-from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.widgets.basic import Card, StatCard, button
+from gpn_desktop.ui.text import plural, tr
+from gpn_desktop.ui.widgets.basic import Card, StatCard, button, label
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.inputs import Choice
+from gpn_desktop.ui.widgets.save import SaveSheet
 from gpn_desktop.ui.widgets.table import Table
 
-_EARNING = frozenset({Phase.VERIFIED, Phase.SETTLED, Phase.PAID})
-
-
-def _state_cell(line: JobLine) -> Cell:
-    if line.phase == Phase.VERIFIED.value:
-        return Cell(tr("To be settled"), tone="info", icon="verifying")
-    return cells.phase_cell(line)
-
-
-def reward_columns() -> list[Column[JobLine]]:
-    return [
-        Column(tr("When"), lambda j: Cell(text.clock(j.received_ms), tone="muted"), 150),
-        Column(tr("Request"), cells.id_cell, 130),
-        Column(tr("Consumer"), cells.consumer_cell, 130),
-        Column(tr("Role"), cells.role_cell, 0),
-        Column(tr("Reward, ETH"), cells.reward_cell, 140, right=True),
-        Column(tr("My share, ETH"), cells.earned_cell, 150, right=True),
-        Column(tr("State"), _state_cell, 150),
-    ]
+_SORTS = {
+    "newest": (Sort.TIME, True),
+    "oldest": (Sort.TIME, False),
+    "largest": (Sort.SHARE, True),
+    "smallest": (Sort.SHARE, False),
+    "consumer": (Sort.CONSUMER, False),
+}
 
 
 class EarningsPage(Page):
@@ -43,13 +37,29 @@ class EarningsPage(Page):
         super().__init__(context, tr("Earnings"))
         theme = context.theme
         self._view: NodeView | None = None
+        self._loaded: EarningsView | None = None
+        self._query = Query()
+        self.export = button(tr("Export CSV"), theme)
+        self.export.clicked.connect(self._export)
+        self.export.setVisible(context.desk.save is not None)
+        self.buttons.addWidget(self.export)
         self.withdraw = button(tr("Withdraw"), theme, "primary")
         self.withdraw.clicked.connect(self._ask)
         self.buttons.addWidget(self.withdraw)
         self.sheet = WithdrawSheet(context)
-        # One filled button at a time: the sheet has its own.
-        self.sheet.opened.connect(lambda is_open: self.withdraw.setVisible(not is_open))
+        self.saving = SaveSheet(theme, context.tasks)
+        # One filled button at a time: the sheets have their own.
+        self.sheet.opened.connect(lambda _: self._show_buttons())
+        self.saving.opened.connect(lambda _: self._show_buttons())
         self.column.addWidget(self.sheet)
+        self.column.addWidget(self.saving)
+        self._add_figures()
+        self.chart = ChartCard(context)
+        self.column.addWidget(self.chart)
+        self._add_table()
+
+    def _add_figures(self) -> None:
+        theme = self.context.theme
         stats = QHBoxLayout()
         stats.setSpacing(16)
         self.ready = StatCard(theme, tr("Ready to withdraw"))
@@ -59,20 +69,53 @@ class EarningsPage(Page):
         for stat in (self.ready, self.window_, self.withdrawn, self.fees):
             stats.addWidget(stat, 1)
         self.column.addLayout(stats)
-        card = Card(theme, tr("Latest rewards by request"), padding=0)
-        card.title.setContentsMargins(16, 16, 16, 0)
-        self.model: TableModel[JobLine] = TableModel(reward_columns(), lambda j: j.request_id, self)
-        self.table = Table(theme, self.model, tr("Rewards by request"))
+
+    def _add_table(self) -> None:
+        theme = self.context.theme
+        card = Card(theme, padding=0)
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 16, 16, 0)
+        head.setSpacing(8)
+        self.count = label(tr("By request and settlement"), theme.fonts.strong)
+        head.addWidget(self.count, 1)
+        for made in self._choices():
+            head.addWidget(made)
+        card.body.addLayout(head)
+        self.model = LedgerModel(self._fetch, self)
+        self.model.counted.connect(self._show_list)
+        self.table = Table(theme, self.model, tr("Rewards by request and settlement"))
         self.list = OrEmpty(self.table, EmptyState(theme))
-        self.list.empty.say(
-            tr("No rewards yet"),
-            tr(
-                "A reward appears here when a proof of this node is verified, or when this node’s vote is "
-                "part of a settled proof. It is ready to withdraw 24 h after its settlement."
-            ),
-        )
+        self._say_empty()
+        self.list.show_content(False)
         card.body.addWidget(self.list, 1)
         self.column.addWidget(card, 1)
+
+    def _choices(self) -> tuple[Choice, ...]:
+        theme = self.context.theme
+        every = tr("All consumers")
+        self.consumer = Choice(theme, [("", every)], self._filter)
+        self.consumer.setAccessibleName(tr("Consumer"))
+        states = [("", tr("All states")), ("window", tr("In the window")), ("ready", tr("Ready"))]
+        self.state = Choice(theme, [*states, ("withdrawn", tr("Withdrawn"))], self._filter)
+        self.state.setAccessibleName(tr("State"))
+        roles = [("", tr("All roles")), ("proved", tr("Prover")), ("verified", tr("Verifier"))]
+        self.role = Choice(theme, roles, self._filter)
+        self.role.setAccessibleName(tr("Role"))
+        self.sort = Choice(
+            theme,
+            [
+                ("newest", tr("Newest first")),
+                ("oldest", tr("Oldest first")),
+                ("largest", tr("Largest first")),
+                ("smallest", tr("Smallest first")),
+                ("consumer", tr("By consumer")),
+            ],
+            self._filter,
+        )
+        self.sort.setAccessibleName(tr("Order"))
+        return self.consumer, self.state, self.role, self.sort
+
+    # figures ------------------------------------------------------------------------------------------
 
     def refresh(self, view: NodeView) -> None:
         self._view = view
@@ -91,21 +134,26 @@ class EarningsPage(Page):
         self.withdrawn.show_figure(
             text.eth_of_wei(earnings.withdrawn), "ETH", tip=text.exact_wei(earnings.withdrawn)
         )
-        self.fees.show_figure(text.eth_of_wei(earnings.fees), "ETH", tip=text.exact_wei(earnings.fees))
-        self._show_button(earnings.claimable)
-        lines = [line_of(job) for job in view.jobs if _earns(job)]
-        self.model.set_rows(lines)
-        self.list.show_content(bool(lines))
+        self.fees.show_figure(
+            text.eth_of_wei(earnings.fees), "ETH", _share_of_fees(earnings), text.exact_wei(earnings.fees)
+        )
+        self._show_buttons()
+        if earnings != self._loaded:
+            self._loaded = earnings
+            self._load()
 
     def tick(self) -> None:
         if self._view is not None and self.isVisible():
             self.refresh(self._view)
+            self.table.tick()
 
     def _show_gwei(self, card: StatCard, amount: Gwei, note: str) -> None:
         card.show_figure(text.eth(amount), "ETH", note, text.exact_gwei(amount))
 
-    def _show_button(self, claimable: Gwei) -> None:
+    def _show_buttons(self) -> None:
+        claimable = self._view.earnings.claimable if self._view is not None else Gwei(0)
         ready = claimable > 0 and not self.sheet.working
+        self.withdraw.setVisible(self.sheet.isHidden() and self.saving.isHidden())
         self.withdraw.setEnabled(ready)
         words = tr("Withdraw {eth} ETH").format(eth=text.eth(claimable)) if claimable else tr("Withdraw")
         if words != self.withdraw.text():
@@ -117,6 +165,83 @@ class EarningsPage(Page):
         if self._view is not None:
             self.sheet.ask(self._view)
 
+    # lines --------------------------------------------------------------------------------------------
 
-def _earns(job: JobView) -> bool:
-    return job.earned > 0 and job.phase in _EARNING
+    def _load(self) -> None:
+        self.model.start(self._query)
+        self.context.tasks.start(self._load_sums(), self._failed)
+
+    async def _load_sums(self) -> None:
+        ledger = self.context.facade.ledger
+        await self.chart.load(ledger)
+        for consumer in await ledger.consumers():
+            if self.consumer.findData(hex0x(consumer)) < 0:
+                self.consumer.addItem(short(consumer), hex0x(consumer))
+
+    def _filter(self, chosen: str) -> None:
+        """A choice was made; the store does the work."""
+        consumer, state, role = (str(c.currentData()) for c in (self.consumer, self.state, self.role))
+        sort, descending = _SORTS[str(self.sort.currentData())]
+        self._query = replace(
+            self._query,
+            consumer=parse_address(consumer) if consumer else None,
+            state=State(state) if state else None,
+            part=Part(role) if role else None,
+            sort=sort,
+            descending=descending,
+        )
+        self.model.start(self._query)
+
+    def _fetch(self, query: Query, offset: int, limit: int) -> None:
+        self.context.tasks.start(self._fetch_page(query, offset, limit), self._failed)
+
+    async def _fetch_page(self, query: Query, offset: int, limit: int) -> None:
+        ledger = self.context.facade.ledger
+        lines = await ledger.page(query, offset, limit)
+        if offset == 0:
+            count = await ledger.count(query)
+            self.count.setText(plural(count, tr("reward"), tr("rewards")))
+        self.model.add_page(query, offset, limit, lines)
+
+    def _show_list(self) -> None:
+        self._say_empty()
+        self.list.show_content(bool(self.model.rows))
+
+    def _say_empty(self) -> None:
+        if (self._query.consumer, self._query.state, self._query.part) != (None, None, None):
+            self.list.empty.say(tr("No reward matches"), tr("Choose other states, roles or consumers."))
+            return
+        self.list.empty.say(
+            tr("No rewards yet"),
+            tr(
+                "A reward appears here when a proof of this node is settled, or when this node’s vote is "
+                "part of a settled proof. It is ready to withdraw 24 h after its settlement."
+            ),
+        )
+
+    def _failed(self, error: BaseException) -> None:
+        self.model.page_failed()
+        self._loaded = None  # tried again with the next change
+        self.list.empty.say(tr("The rewards can’t be read"), text.explain(error))
+        self.list.show_content(False)
+
+    def _export(self) -> None:
+        save = self.context.desk.save
+        assert save is not None
+
+        async def write(path: Path, progress: Callable[[int], None]) -> str:
+            count = await self.context.facade.ledger.export(path, 0, None, save, progress)
+            return tr("{rewards} written to {path}.").format(
+                rewards=plural(count, tr("reward"), tr("rewards")), path=path
+            )
+
+        self.saving.ask(tr("Export rewards as CSV"), "gpn-rewards.csv", write)
+
+
+def _share_of_fees(earnings: EarningsView) -> str:
+    """In tenths of a per cent, rounded down; "" before anything was earned."""
+    rewards = earnings.withdrawn + to_wei(Gwei(earnings.claimable + earnings.in_window))
+    if not rewards:
+        return ""
+    tenths = earnings.fees * 1000 // rewards
+    return tr("{n} % of rewards").format(n=f"{tenths // 10}.{tenths % 10}")
