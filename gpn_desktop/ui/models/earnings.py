@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -60,7 +61,9 @@ def _state_cell(line: Line) -> Cell:
         return Cell(tr("Withdrawn"), tone="muted", icon="check", tip=with_tx)
     if row.state is State.READY:
         return Cell(tr("Ready"), tone="good", icon="done")
-    return Cell(tr("Window, {left}").format(left=text.left(row.finalize_at)), tone="info", icon="window")
+    rest = row.finalize_at - int(clock.time())
+    words = tr("Window {span}").format(span=text.span(rest)) if rest > 0 else tr("Being paid")
+    return Cell(words, tone="info", icon="window")
 
 
 def ledger_columns() -> list[Column[Line]]:
