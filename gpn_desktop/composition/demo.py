@@ -179,7 +179,8 @@ async def _play(
             live.built.set_exception(error)
     finally:
         await stage.aclose()
-        if stage.operators and (args.keep or report.errors):
+        begun = await asyncio.to_thread(lambda: any(folder.iterdir()))
+        if begun and (args.keep or report.errors):
             stage.say(f"The nodes' folders are kept in {folder}")
         else:
             await asyncio.to_thread(shutil.rmtree, folder, True)

@@ -309,7 +309,9 @@ class ClusterNotSetUp(ConfigError):
 
 class ClusterNotInstalled(ConfigError):
     code = "GPN-1531"
-    remedy = "Install it: pip install 'gpn-desktop[cluster]'."
+    remedy = (
+        "Install it: pip install 'gpn-desktop[cluster]'. The packaged application proves on one machine only."
+    )
 
 
 class JoinRefused(GpnError):

@@ -2,8 +2,9 @@
 
 A commitment ends by itself after some weeks, so that absent members cannot block a quorum; a node that is
 there renews its own in time. Whom the operator committed to from the app is kept in the journal, beside the
-consumers of the settings. Who leaves goes on serving until a committee without it has been drawn: it still
-sits in the present one, and a seat that nobody sits on costs the others their quorum.
+consumers of the settings. Taking a commitment back draws a committee without this node, where two are left
+for one. It goes on serving until no committee that counts has a seat of its own, and the requests on that seat
+have ended: a seat that nobody sits on costs the others their quorum.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class CommitCost:
 
 @dataclass
 class Membership:
-    """``begin`` and ``end`` start and stop the node's work for a consumer."""
+    """``begin`` and ``end`` start and stop the work for a consumer; ``working``: a request of its goes on."""
 
     ctx: Context
     chain: Chain
@@ -67,6 +68,7 @@ class Membership:
     looked_ms: int = 0
     begin: Callable[[Address], Awaitable[None]] | None = None
     end: Callable[[Address], Awaitable[None]] | None = None
+    working: Callable[[Address], bool] = lambda _: False
     chosen: set[Address] = field(default_factory=set)
     leaving: set[Address] = field(default_factory=set)
     left: dict[Address, int] = field(default_factory=dict)
@@ -155,7 +157,7 @@ class Membership:
         await self._serve(consumer)
 
     async def uncommit(self, consumer: Address) -> None:
-        """Take the commitment back. The seat in the present committee is served to its end.
+        """Take the commitment back. The requests on its seat are served to their end.
 
         Raises:
             AlreadyLeaving, TransactionFailed, ChainUnreachable, FeesTooHigh
@@ -247,6 +249,8 @@ class Membership:
             await self.look()
 
     async def _left(self, consumer: Address, info: ConsumerInfo | None) -> None:
+        if self.working(consumer):
+            return
         if info is not None and info.snapshot_id:
             snapshot = await self.chain.snapshot(consumer, info.snapshot_id)
             if snapshot is not None and self.ctx.me in snapshot.members:
@@ -261,12 +265,21 @@ class Membership:
     async def on_head(self) -> None:
         """Renew what ends soon; looked at from time to time."""
         now = self.authority.now()
+        for consumer in self.leaving:
+            if not self.working(consumer):
+                self.ctx.tasks.spawn(self._leave_now(consumer), "leave")
         if not (self.ctx.options.stake or self.chosen) or now < self.looked_ms + LOOK_MS:
             return
         self.looked_ms = now
         for consumer in self.ctx.serve:
             if consumer not in self.leaving:
                 self.ctx.tasks.spawn(self._renew(consumer, now // 1000), "renew")
+
+    async def _leave_now(self, consumer: Address) -> None:
+        try:
+            await self._left(consumer, await self.chain.consumer(consumer))
+        except ChainUnreachable as error:
+            log.info("leaving is completed later: %s", error)
 
     async def _renew(self, consumer: Address, now: int) -> None:
         try:

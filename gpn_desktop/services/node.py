@@ -93,6 +93,7 @@ class Node:
             self.membership = self.earnings.membership
             self.account = Account(ctx, chain, self.earnings.submit)
             self.membership.begin, self.membership.end = self._begin, self._end
+            self.membership.working = self._working_for
         self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)
 
     # start and stop ---------------------------------------------------------------------------------------
@@ -137,6 +138,10 @@ class Node:
         for peer in self.ctx.network.peers():
             self.ctx.tasks.spawn(self.intake.sync(peer.peer, consumer), "sync")
         self.catalogue.look_again()
+
+    def _working_for(self, consumer: Address) -> bool:
+        """Whether a request of this consumer still has turns."""
+        return any(entry.consumer == consumer and not entry.over for entry in self.book.entries.values())
 
     async def _end(self, consumer: Address) -> None:
         await self.ctx.network.leave(consumer)

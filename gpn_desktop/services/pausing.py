@@ -54,6 +54,7 @@ class PauseView:
         excluded: GPUs that are left alone now, by rule or for their heat.
         gpus: all that this machine has.
         problem: why the rules that were kept could not be read, "" when they could.
+        readings: how warm and how busy the GPUs were at the last look.
     """
 
     paused: bool = False
@@ -64,6 +65,7 @@ class PauseView:
     excluded: frozenset[str] = frozenset()
     gpus: tuple[Gpu, ...] = ()
     problem: str = ""
+    readings: tuple[GpuReading, ...] = ()
 
     @property
     def pausing(self) -> tuple[Reason, ...]:
@@ -193,6 +195,7 @@ class Pausing:
             decision.excluded,
             self._found,
             self._problem,
+            self._heat,
         )
         if view != self._shown:
             self._shown = view
@@ -206,15 +209,14 @@ class Pausing:
         return max(0.05, min(self._period, rest))
 
     async def _read_gpus(self) -> tuple[GpuReading, ...]:
-        """Of those that can be used; one that does not answer in time has no temperature."""
+        """Of those that can be used, for the rules and for the eye; one that does not answer in time has no
+        temperature."""
         if self._gpus is None:
             return ()
         try:
             async with asyncio.timeout(GPU_SECONDS):
                 self._found = tuple(gpu for gpu in await self._gpus.gpus() if gpu.uuid)
-                if not self._found or not self._rules.max_celsius:
-                    return ()
-                return await self._gpus.read()
+                return await self._gpus.read() if self._found else ()
         except TimeoutError:
             return tuple(GpuReading(gpu.uuid) for gpu in self._found)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from gpn_desktop.core.gpus import GpuReading
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import plural, tr
@@ -40,9 +41,10 @@ class Strip(QWidget):
         self.peers = label("", fonts.label, "muted")
         self.running = label(tr("Starting"), fonts.label, "muted")
         self.prover = IconLabel(theme)
-        for widget in (self.badge, self.head, self.peers, self.running, self.prover):
+        self.gpus = label("", fonts.label, "muted")
+        for widget in (self.badge, self.head, self.peers, self.running, self.prover, self.gpus):
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
-        for widget in (self.head, self.peers, self.prover):
+        for widget in (self.head, self.peers, self.prover, self.gpus):
             widget.hide()
         self.story = Elided(fonts.label)
         row.addWidget(self.story, 1)
@@ -55,7 +57,7 @@ class Strip(QWidget):
 
     def detach(self) -> None:
         """There is no node any more."""
-        for widget in (self.badge, self.head, self.peers, self.prover):
+        for widget in (self.badge, self.head, self.peers, self.prover, self.gpus):
             widget.hide()
         self.pause.detach()
 
@@ -82,3 +84,15 @@ class Strip(QWidget):
         else:
             self.prover.show_state(view.runtime, "muted")
         self.pause.refresh(view.running)
+
+    def show_gpus(self, readings: Sequence[GpuReading]) -> None:
+        """The warmest one's temperature, and the power that all of them draw."""
+        warmest = max((r.temperature for r in readings if r.temperature is not None), default=None)
+        watts = [reading.power for reading in readings if reading.power is not None]
+        parts = [] if warmest is None else [tr("{n} °C").format(n=warmest)]
+        parts += [tr("{n} W").format(n=round(sum(watts)))] if watts else []
+        self.gpus.setVisible(bool(parts))
+        self.gpus.setText(tr("GPU {values}").format(values=" · ".join(parts)))
+        self.gpus.setToolTip(
+            tr("The warmest GPU, and the power of all.") if len(readings) > 1 else tr("This machine’s GPU.")
+        )

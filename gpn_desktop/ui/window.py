@@ -244,6 +244,7 @@ class MainWindow(QMainWindow):
             self.tray.refresh(view)
         if self._facade is not None and self._facade.pausing is not None:
             self.pause_note.refresh(self._facade.pausing)
+            self.strip.show_gpus(self._facade.pausing.state().readings)
         if not self.quit_sheet.isHidden():
             self._finishing(view)
 

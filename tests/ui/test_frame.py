@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
+from gpn_desktop.adapters.gpu import MemorySensors
+from gpn_desktop.adapters.system.clock import SystemClock
+from gpn_desktop.adapters.system.machine import MemoryMachine
+from gpn_desktop.adapters.system.preferences import MemoryDocument
+from gpn_desktop.core.gpus import Gpu, GpuReading
 from gpn_desktop.core.types import Gwei
+from gpn_desktop.services.desk import Desk
+from gpn_desktop.services.pausing import Pausing
+from gpn_desktop.services.preferences import Notice, UiPreferences
 from gpn_desktop.services.views import NodeView, Phase
 from gpn_desktop.ui.notify import Note, Notifier
 from gpn_desktop.ui.quitting import my_proofs
 from gpn_desktop.ui.single import SingleInstance, instance_name, raise_other
+from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.tray import Tray
+from gpn_desktop.ui.window import MainWindow
 from tests.ui.conftest import Attach, until
 from tests.ui.fake import FakeFacade, demo_view, turns_of
+from tests.ui.fake_desk import joining_desk
 
 
 def click(widget: QPushButton) -> None:
@@ -167,3 +180,53 @@ def test_a_lost_turn_is_told_with_its_reason() -> None:
     down = replace(first, turns=turns_of(("voted down",) + ("waiting",) * 4, 0, 0), earned=Gwei(0))
     bell.notifier.see(replace(view, jobs=(down, *view.jobs[1:])))
     assert [(note.kind, "voted down" in note.words) for note in bell.rung] == [("lost", True)]
+
+
+async def test_the_strip_tells_how_warm_the_gpus_are(attach: Attach) -> None:
+    facade = FakeFacade(demo_view())
+    gpus = tuple(Gpu(n, f"GPU-{n}", "RTX 4090", 0, "") for n in range(2))
+    sensors = MemorySensors(gpus)
+    sensors.show(GpuReading("GPU-0", 61, 182.4))
+    sensors.show(GpuReading("GPU-1", 74, 233.0))
+    facade.pausing = Pausing(
+        MemoryMachine(), SystemClock(), MemoryDocument(), facade._pause, facade._stop, sensors
+    )
+    await facade.pausing.load()
+    window = attach(facade)
+    assert window.strip.gpus.isVisible()
+    assert window.strip.gpus.text() == "GPU 74 °C · 415 W"
+
+
+async def test_closing_leaves_a_node_in_the_tray_and_quitting_ends_it(theme: Theme, tmp_path: Path) -> None:
+    desk = Desk(preferences=joining_desk(tmp_path).preferences)
+    window = MainWindow(theme, "GPN Desktop", desk=desk)
+    asked: list[bool] = []
+    window.quit_asked.connect(lambda: asked.append(True))
+    window.tray = Tray(window.show_window, window.strip.pause.toggle, window.ask_quit, window)
+    window.show()
+    window.attach(FakeFacade(replace(demo_view(), network="1", runtime="docker", jobs=())))
+    window.close()
+    assert not window.isVisible()
+    assert asked == []
+    window.tray.pause.trigger()
+    await until(lambda: window.tray is not None and window.tray.pause.text() == "Resume")
+    window.show_window("earnings")
+    assert window.isVisible()
+    assert window.current == "earnings"
+
+    assert desk.preferences is not None
+    await desk.preferences.set_ui(UiPreferences(close_to_tray=False))
+    window.close()
+    assert asked == [True]
+    await window.tasks.aclose()
+    window.finish()
+
+
+async def test_muted_notifications_do_not_come(theme: Theme, tmp_path: Path) -> None:
+    desk = Desk(preferences=joining_desk(tmp_path).preferences)
+    assert desk.preferences is not None
+    await desk.preferences.set_ui(UiPreferences(muted=frozenset({Notice.PAID})))
+    window = MainWindow(theme, "GPN Desktop", desk=desk)
+    assert [window._wants(notice.value) for notice in (Notice.PAID, Notice.LOST)] == [False, True]
+    await window.tasks.aclose()
+    window.finish()

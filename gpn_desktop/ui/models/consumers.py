@@ -57,7 +57,7 @@ def state_look(line: ConsumerLine) -> tuple[Look, str]:
     if trial is not None and trial.running:
         return _running(trial)
     if view.leaving:
-        return Look(tr("Leaving"), "warn", "dash"), tr("serves its seat until the next committee")
+        return Look(tr("Leaving"), "warn", "dash"), tr("ends the requests on its seat")
     if view.served:
         return _served(line)
     if view.exiting:

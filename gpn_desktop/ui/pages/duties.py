@@ -172,14 +172,14 @@ class Duties:
 
         async def leave() -> str:
             await duties.uncommit(consumer)
-            return tr("Taken back. The present seat is served until the consumer’s next committee.")
+            return tr("Taken back. Requests on the seat that this node had are served to their end.")
 
         return Question(
             tr("Stop working for {consumer}?").format(consumer=short(consumer)),
             tr(
-                "The commitment is taken back by a transaction. This node goes on serving its seat until the "
-                "consumer draws its next committee; leaving at once would cost the others their quorum. The "
-                "stake stays, for other consumers."
+                "The commitment is taken back by a transaction, and a committee without this node is drawn. "
+                "Requests on the seat that it had are served to their end; leaving them would cost the "
+                "others their quorum. The stake stays, for other consumers."
             ),
             tr("Take it back"),
             leave,
