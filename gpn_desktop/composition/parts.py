@@ -13,6 +13,7 @@ from gpn_desktop.adapters.chain.fees import Fees
 from gpn_desktop.adapters.chain.rpc import Rpc
 from gpn_desktop.adapters.chain.writer import Policy
 from gpn_desktop.adapters.docker import local_digest
+from gpn_desktop.adapters.fiat import OwnRates
 from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
@@ -31,6 +32,7 @@ from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
+from gpn_desktop.services.fiat import Fiat
 from gpn_desktop.services.node import Node
 from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
@@ -88,6 +90,7 @@ def _furnish(config: NodeConfig, node: Node, provers: Provers) -> Node:
     """What an operator has around it: trials of images, and pausing."""
     kept = FileDocument(config.data_dir / "pause.json")
     node.trials = _trials(config, node, provers)
+    node.ledger.fiat = Fiat(FileDocument(config.data_dir / "fiat.json"), OwnRates())
     node.pausing = Pausing(
         SystemMachine(), node.ctx.clock, kept, node.apply_pause, node.stop_now, provers.sensors
     )

@@ -584,6 +584,11 @@ class FileNotWritten(GpnError):
     remedy = "Choose another place, or free space, and try again."
 
 
+class RateWrong(GpnError):
+    code = "GPN-2060"
+    remedy = "Write the price of 1 ETH as in 2512.40, or name a CSV file with lines of date,rate."
+
+
 class AddressWrong(GpnError):
     code = "GPN-2001"
     remedy = "Copy it again from where you have it."

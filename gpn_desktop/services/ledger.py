@@ -18,6 +18,7 @@ from gpn_desktop.core.types import WEI_PER_GWEI, Address, Gwei, Hash32, Wei, hex
 from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.store import Store
 from gpn_desktop.services.batch import Batch, name_of
+from gpn_desktop.services.fiat import Fiat
 from gpn_desktop.services.history import Saver, defused
 
 PAGE: Final = 500
@@ -72,6 +73,8 @@ class Ledger:
 
     store: Store
     clock: Clock
+    fiat: Fiat | None = None
+    """None where no preferences are kept."""
 
     async def page(self, query: Query, offset: int, limit: int) -> list[Line]:
         spent: dict[tuple[Hash32, int], Wei] = {}
