@@ -3,8 +3,8 @@
 A commitment ends by itself after some weeks, so that absent members cannot block a quorum; a node that is
 there renews its own in time. Whom the operator committed to from the app is kept in the journal, beside the
 consumers of the settings. Taking a commitment back draws a committee without this node, where two are left
-for one. It goes on serving until no committee that counts has a seat of its own, and the requests on that seat
-have ended: a seat that nobody sits on costs the others their quorum.
+for one. It goes on serving until no committee that counts has a seat of its own, and the requests on that
+seat have ended: a seat that nobody sits on costs the others their quorum.
 """
 
 from __future__ import annotations
