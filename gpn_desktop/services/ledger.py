@@ -15,6 +15,7 @@ from gpn_desktop.core.errors import FileNotWritten
 from gpn_desktop.core.ledger import LedgerRow, Query, Sort, Totals, part_of_fee, total
 from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import WEI_PER_GWEI, Address, Gwei, Hash32, Wei, hex0x, to_wei
+from gpn_desktop.ports.chain import Chain, TxRecord, TxState
 from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.store import Store
 from gpn_desktop.services.batch import Batch, name_of
@@ -22,6 +23,7 @@ from gpn_desktop.services.fiat import Fiat
 from gpn_desktop.services.history import Saver, defused
 
 PAGE: Final = 500
+WITHDRAW_GAS: Final = 80_000  # a payout address that never held anything costs 25,000 of it
 HEADER: Final = (
     "settled", "request", "settlement", "consumer", "role", "requests", "reward_gwei", "proved_gwei",
     "verified_gwei", "gross_gwei", "gross_eth", "fees_wei", "fees_eth", "net_wei", "net_eth", "state",
@@ -73,6 +75,7 @@ class Ledger:
 
     store: Store
     clock: Clock
+    chain: Chain | None = None
     fiat: Fiat | None = None
     """None where no preferences are kept."""
 
@@ -87,6 +90,17 @@ class Ledger:
 
     async def consumers(self) -> list[Address]:
         return await self.store.ledger_consumers()
+
+    async def withdrawal_fee(self) -> Wei:
+        """The most that withdrawing takes at the present price; ChainUnreachable. 0 without a chain."""
+        return Wei(WITHDRAW_GAS * await self.chain.gas_price()) if self.chain is not None else Wei(0)
+
+    async def withdrawal(self) -> TxRecord | None:
+        """The one that is on its way, also from before a restart."""
+        number = int.from_bytes(await self.store.get("withdrawals") or b"", "big")
+        record = await self.store.tx_by_intent(f"withdraw:{number}")
+        waits = record is not None and (record.is_pending or record.state is TxState.QUEUED)
+        return record if waits else None
 
     async def totals(self, bins: list[int]) -> Totals:
         """What was settled since the first bin's begin (Unix ms), by bin, consumer and role."""

@@ -87,7 +87,7 @@ class Node:
         self.trials: Trials | None = None  # where images are a matter of this machine
         self.membership: Membership | None = None
         self.account: Account | None = None
-        self.ledger = Ledger(ctx.store, ctx.clock)
+        self.ledger = Ledger(ctx.store, ctx.clock, chain)
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership

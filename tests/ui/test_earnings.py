@@ -9,11 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
-from gpn_desktop.core.errors import StoreClosed
+from gpn_desktop.adapters.fiat import OwnRates
+from gpn_desktop.adapters.system.preferences import MemoryDocument
+from gpn_desktop.core.errors import RateWrong, StoreClosed
 from gpn_desktop.core.ledger import Part, Query, State, total
 from gpn_desktop.core.types import Gwei, hex0x
+from gpn_desktop.ports.chain import TxRecord, TxState
 from gpn_desktop.services.desk import Desk
 from gpn_desktop.services.facade import Facade
+from gpn_desktop.services.fiat import Fiat
 from gpn_desktop.ui.models.earnings import bins
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.pages.earnings import EarningsPage
@@ -21,7 +25,7 @@ from gpn_desktop.ui.pages.earnings_chart import ChartCard
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.theme import Theme
 from tests.ui.conftest import until
-from tests.ui.fake import CONSUMERS, FakeFacade, demo_view, empty_view
+from tests.ui.fake import CONSUMERS, FakeFacade, demo_view, empty_view, hash32
 
 
 def save(path: Path, text: str) -> None:
@@ -128,3 +132,45 @@ def test_bins_are_whole_hours_and_days_of_the_operators_zone() -> None:
     assert days == sorted(set(days))
     assert datetime.fromtimestamp(days[-1] / 1000).astimezone() == now.replace(hour=0, minute=0, second=0)
     assert total([], days).share == 0
+
+
+async def test_amounts_in_the_operators_currency(theme: Theme) -> None:
+    facade = FakeFacade(demo_view())
+    facade.ledger.fiat = Fiat(MemoryDocument(), OwnRates())
+    page = open_page(theme, facade)
+    await until(lambda: not page.currency.isHidden())
+    assert "≈" not in page.ready.note.text()
+    page.currency.click()
+    page.form.input("price").setText("a lot")
+    page.form.confirm.click()
+    await until(lambda: RateWrong.code in page.form.answer.text())
+    page.form.input("price").setText("2000")
+    page.form.confirm.click()
+    await until(lambda: page.form.state.text() == "Amounts are shown in EUR too.")
+    assert page.ready.note.text().startswith("≈ 386.00 EUR")
+    page.deleteLater()
+
+
+async def test_a_withdrawal_from_before_a_restart_is_shown_until_it_is_mined(theme: Theme) -> None:
+    facade = FakeFacade(demo_view())
+    sent = TxRecord("withdraw:0", 3, hash32("tx"), b"raw", TxState.SENT)
+    await facade.ledger.store.put_tx(sent)
+    page = open_page(theme, facade)
+    await until(lambda: not page.pending.isHidden())
+    assert page.pending.text() == "A withdrawal is on its way: Sent"
+    await facade.ledger.store.put_tx(replace(sent, state=TxState.MINED))
+    page.refresh(replace(facade.view(), earnings=replace(facade.now.earnings, claimable=Gwei(0))))
+    await until(page.pending.isHidden)
+    page.deleteLater()
+
+
+async def test_the_sheet_says_where_to_and_what_it_costs(theme: Theme) -> None:
+    facade = FakeFacade(demo_view())
+    page = open_page(theme, facade)
+    page.withdraw.click()
+    await until(lambda: len(page.sheet.facts.facts) == 4)
+    found = {fact.text: fact.value for fact in page.sheet.facts.facts}
+    assert found["To"] == hex0x(facade.now.payout or b"")
+    assert found["Network"] == "Demo network"
+    assert found["Net"] == "0.1930 ETH"  # without a chain there is no fee
+    page.deleteLater()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from PySide6.QtWidgets import QHBoxLayout
 
 from gpn_desktop.core.ledger import Part, Query, Sort, State
-from gpn_desktop.core.types import Gwei, hex0x, parse_address, short, to_wei
+from gpn_desktop.core.types import Gwei, Wei, hex0x, parse_address, short, to_wei
 from gpn_desktop.services.views import EarningsView, NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.models.earnings import LedgerModel
+from gpn_desktop.ui.models.phases import tx_look
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.pages.earnings_chart import ChartCard
 from gpn_desktop.ui.pages.withdraw import WithdrawSheet
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.widgets.basic import Card, StatCard, button, label
+from gpn_desktop.ui.widgets.basic import Card, IconLabel, StatCard, button, label
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.form import Field, Form, FormSpec, Values
 from gpn_desktop.ui.widgets.inputs import Choice
 from gpn_desktop.ui.widgets.save import SaveSheet
 from gpn_desktop.ui.widgets.table import Table
@@ -38,21 +41,32 @@ class EarningsPage(Page):
         theme = context.theme
         self._view: NodeView | None = None
         self._loaded: EarningsView | None = None
+        self._rated = False
         self._query = Query()
         self.export = button(tr("Export CSV"), theme)
         self.export.clicked.connect(self._export)
         self.export.setVisible(context.desk.save is not None)
         self.buttons.addWidget(self.export)
+        self.currency = button(tr("Currency…"), theme)
+        self.currency.clicked.connect(self._ask_rate)
+        self.currency.hide()
+        self.buttons.addWidget(self.currency)
         self.withdraw = button(tr("Withdraw"), theme, "primary")
         self.withdraw.clicked.connect(self._ask)
         self.buttons.addWidget(self.withdraw)
         self.sheet = WithdrawSheet(context)
         self.saving = SaveSheet(theme, context.tasks)
+        self.form = Form(theme, context.tasks)
         # One filled button at a time: the sheets have their own.
         self.sheet.opened.connect(lambda _: self._show_buttons())
         self.saving.opened.connect(lambda _: self._show_buttons())
+        self.form.opened.connect(lambda _: self._show_buttons())
         self.column.addWidget(self.sheet)
         self.column.addWidget(self.saving)
+        self.column.addWidget(self.form)
+        self.pending = IconLabel(theme)
+        self.pending.hide()
+        self.column.addWidget(self.pending)
         self._add_figures()
         self.chart = ChartCard(context)
         self.column.addWidget(self.chart)
@@ -131,12 +145,8 @@ class EarningsPage(Page):
         else:
             note = tr("nothing waits")
         self._show_gwei(self.window_, earnings.in_window, note)
-        self.withdrawn.show_figure(
-            text.eth_of_wei(earnings.withdrawn), "ETH", tip=text.exact_wei(earnings.withdrawn)
-        )
-        self.fees.show_figure(
-            text.eth_of_wei(earnings.fees), "ETH", _share_of_fees(earnings), text.exact_wei(earnings.fees)
-        )
+        self._show_wei(self.withdrawn, earnings.withdrawn, "")
+        self._show_wei(self.fees, earnings.fees, _share_of_fees(earnings))
         self._show_buttons()
         if earnings != self._loaded:
             self._loaded = earnings
@@ -148,12 +158,23 @@ class EarningsPage(Page):
             self.table.tick()
 
     def _show_gwei(self, card: StatCard, amount: Gwei, note: str) -> None:
+        note = self._with_fiat(to_wei(amount), note)
         card.show_figure(text.eth(amount), "ETH", note, text.exact_gwei(amount))
+
+    def _show_wei(self, card: StatCard, amount: Wei, note: str) -> None:
+        card.show_figure(
+            text.eth_of_wei(amount), "ETH", self._with_fiat(amount, note), text.exact_wei(amount)
+        )
+
+    def _with_fiat(self, amount: Wei, note: str) -> str:
+        fiat = self.context.facade.ledger.fiat
+        worth = fiat.words(amount, date.today()) if fiat is not None and amount else ""
+        return ", ".join(part for part in (worth, note) if part)
 
     def _show_buttons(self) -> None:
         claimable = self._view.earnings.claimable if self._view is not None else Gwei(0)
         ready = claimable > 0 and not self.sheet.working
-        self.withdraw.setVisible(self.sheet.isHidden() and self.saving.isHidden())
+        self.withdraw.setVisible(all(s.isHidden() for s in (self.sheet, self.saving, self.form)))
         self.withdraw.setEnabled(ready)
         words = tr("Withdraw {eth} ETH").format(eth=text.eth(claimable)) if claimable else tr("Withdraw")
         if words != self.withdraw.text():
@@ -165,15 +186,58 @@ class EarningsPage(Page):
         if self._view is not None:
             self.sheet.ask(self._view)
 
+    async def _load_fiat(self) -> None:
+        """Once for each node; a rate that can't be read any more is told, and amounts are in ETH alone."""
+        fiat = self.context.facade.ledger.fiat
+        if fiat is not None and not self._rated:
+            self._rated = True
+            self.currency.show()
+            await fiat.load()
+            if self._view is not None:
+                self.refresh(self._view)
+
+    def _ask_rate(self) -> None:
+        fiat = self.context.facade.ledger.fiat
+        assert fiat is not None
+        hint = tr("In place of the price: a file with lines of date,rate.")
+        fields = (
+            Field("currency", tr("Currency"), value=fiat.choice.currency or "EUR"),
+            Field("price", tr("Price of 1 ETH"), value=fiat.choice.price, optional=True),
+            Field("file", tr("File with rates"), value=fiat.choice.file, hint=hint, optional=True),
+        )
+
+        async def choose(values: Values) -> str:
+            await fiat.choose(values["currency"], values["price"], values["file"])
+            if self._view is not None:
+                self.refresh(self._view)
+            if not fiat.choice.on:
+                return tr("Amounts are shown in ETH alone.")
+            return tr("Amounts are shown in {currency} too.").format(currency=fiat.choice.currency)
+
+        words = tr(
+            "The rate is yours: this node asks nobody for prices, so that nobody learns when you look at "
+            "your earnings. Without a price and a file, amounts are shown in ETH alone."
+        )
+        title = tr("Amounts in your currency")
+        self.form.ask(FormSpec(title, words, tr("Apply"), tr("Reading the rates"), fields, choose))
+
     # lines --------------------------------------------------------------------------------------------
 
     def _load(self) -> None:
         self.model.start(self._query)
         self.context.tasks.start(self._load_sums(), self._failed)
+        self.context.tasks.start(self._load_fiat())
 
     async def _load_sums(self) -> None:
         ledger = self.context.facade.ledger
         await self.chart.load(ledger)
+        sent = await ledger.withdrawal()
+        self.pending.setVisible(sent is not None)
+        if sent is not None:
+            look = tx_look(sent.state)
+            words = tr("A withdrawal is on its way: {state}").format(state=look.word)
+            self.pending.show_state(words, look.tone, look.icon)
+            self.pending.setToolTip(hex0x(sent.hash) if any(sent.hash) else "")
         for consumer in await ledger.consumers():
             if self.consumer.findData(hex0x(consumer)) < 0:
                 self.consumer.addItem(short(consumer), hex0x(consumer))

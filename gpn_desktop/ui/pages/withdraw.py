@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar
 
-from gpn_desktop.core.types import hex0x, short, to_wei
+from gpn_desktop.core.types import Wei, hex0x, short, to_wei
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.pages.base import PageContext
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.widgets.basic import Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.facts import Fact, FactList
 
 
 class WithdrawSheet(Card):
@@ -25,6 +28,7 @@ class WithdrawSheet(Card):
         self.working = False
         self.state = IconLabel(theme, bold=True)
         self.words = label("", theme.fonts.body, "muted", wrap=True)
+        self.facts = FactList(theme, height=30)
         self.progress = QProgressBar()
         self.progress.setRange(0, 0)
         self.progress.setTextVisible(False)
@@ -40,6 +44,7 @@ class WithdrawSheet(Card):
         row.addWidget(self.confirm)
         self.body.addWidget(self.state)
         self.body.addWidget(self.words)
+        self.body.addWidget(self.facts)
         self.body.addWidget(self.progress)
         self.body.addLayout(row)
         self.hide()
@@ -54,10 +59,39 @@ class WithdrawSheet(Card):
                 "Rewards still in their window stay and can be withdrawn later."
             ).format(exact=text.exact_wei(amount), to=to, me=short(view.address))
         )
+        self._show_cost(view, amount, None)
         self._mode(asking=True)
         self.show()
         self.opened.emit(True)
         self.confirm.setFocus()
+        self._context.tasks.start(self._look_up_fee(view, amount), self._fee_unknown)
+
+    async def _look_up_fee(self, view: NodeView, amount: Wei) -> None:
+        self._show_cost(view, amount, await self._context.facade.ledger.withdrawal_fee())
+
+    def _fee_unknown(self, error: BaseException) -> None:
+        """The question stands without it; the words say that there is a fee."""
+        facts = [fact for fact in self.facts.facts if fact.text != tr("Net")]
+        facts[-1] = replace(facts[-1], value=tr("not known now"), tip=text.explain(error))
+        self.facts.show_facts(facts)
+
+    def _show_cost(self, view: NodeView, amount: Wei, fee: Wei | None) -> None:
+        """``fee``: None while it is looked up."""
+        to = hex0x(view.payout) if view.payout else tr("as registered on the contract")
+        rows = [
+            Fact(tr("To"), to, value_mono=view.payout is not None),
+            Fact(tr("Network"), tr("Demo network") if view.network == "demo" else view.network),
+        ]
+        if fee is None:
+            rows.append(Fact(tr("Fee, at most"), "…"))
+        else:
+            net = Wei(amount - fee)
+            tone = "bad" if net < 0 else "text"
+            rows.append(Fact(tr("Fee, at most"), f"{text.eth_of_wei(fee)} ETH", tip=text.exact_wei(fee)))
+            rows.append(
+                Fact(tr("Net"), f"{text.eth_of_wei(net)} ETH", value_tone=tone, tip=text.exact_wei(net))
+            )
+        self.facts.show_facts(rows)
 
     def _close(self) -> None:
         self.hide()
@@ -97,6 +131,7 @@ class WithdrawSheet(Card):
 
     def _mode(self, asking: bool = False, working: bool = False, failed: bool = False) -> None:
         self.progress.setVisible(working)
+        self.facts.setVisible(asking)
         self.confirm.setVisible(asking or failed)
         self.confirm.setText(tr("Try again") if failed else tr("Withdraw"))
         self.cancel.setVisible(not working)
