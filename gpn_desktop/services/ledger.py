@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from gpn_desktop.services.fiat import Fiat
 from gpn_desktop.services.history import Saver, defused
 
 PAGE: Final = 500
+_AMOUNT: Final = re.compile(r"-?[0-9]+\.[0-9]{18}")
 WITHDRAW_GAS: Final = 80_000  # a payout address that never held anything costs 25,000 of it
 HEADER: Final = (
     "settled", "request", "settlement", "consumer", "role", "requests", "reward_gwei", "proved_gwei",
@@ -140,7 +142,7 @@ class Ledger:
         out.writerow(HEADER)
         count = 0
         while lines := await self.page(query, count, PAGE):
-            out.writerows([defused(value) for value in _cells(line)] for line in lines)
+            out.writerows([_safe(value) for value in _cells(line)] for line in lines)
             count += len(lines)
             progress(count)
         try:
@@ -159,6 +161,11 @@ def _cells(line: Line) -> tuple[object, ...]:
         line.fees, exact_eth(line.fees), line.net, exact_eth(line.net), row.state.value,
         _moment(row.finalize_at), hex0x(row.tx) if row.tx else "",
     )  # fmt: skip
+
+
+def _safe(value: object) -> object:
+    """A loss begins with a minus and is a number all the same."""
+    return value if isinstance(value, str) and _AMOUNT.fullmatch(value) else defused(value)
 
 
 def _moment(unix: float) -> str:

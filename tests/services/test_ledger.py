@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from gpn_desktop.adapters.sqlite import MemoryStore
+from gpn_desktop.adapters.system.clock import SystemClock
+from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import FileNotWritten
-from gpn_desktop.core.ledger import Query, State
-from gpn_desktop.core.types import to_wei
-from gpn_desktop.services.ledger import exact_eth
+from gpn_desktop.core.ledger import LedgerRow, Query, State
+from gpn_desktop.core.types import Address, Gwei, to_wei
+from gpn_desktop.ports.chain import TxRecord, TxState
+from gpn_desktop.services.batch import name_of
+from gpn_desktop.services.ledger import Ledger, exact_eth
 from gpn_desktop.services.views import Phase
 from tests.services.test_settling import settled_everywhere
 from tests.services.world import WINDOW, Member, until, world
@@ -73,6 +78,24 @@ async def test_the_export_holds_every_line_and_amounts_in_full(tmp_path: Path) -
 
         with pytest.raises(FileNotWritten, match="No space left"):
             await member.node.ledger.export(path, 0, None, full, told.append)
+
+
+async def test_a_loss_stays_a_number_in_the_export(tmp_path: Path) -> None:
+    store = MemoryStore()
+    await store.open()
+    key, request_id = keccak(b"key"), keccak(b"request")
+    consumer = Address(bytes(20))
+    await store.put_ledger(
+        [LedgerRow(request_id, key, 9, 0, 1, 1_000, 1, consumer, Gwei(5), Gwei(0), Gwei(2))]
+    )
+    spent = TxRecord(f"extend:{name_of(key, 9)}:0", 0, keccak(b"tx"), b"", TxState.MINED, fee=2 * 10**9 + 1)
+    await store.put_tx(spent)
+    path = tmp_path / "loss.csv"
+    await Ledger(store, SystemClock()).export(path, 0, None, save, lambda count: None)
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    assert (row["net_wei"], row["net_eth"]) == ("-1", "-0.000000000000000001")
+    assert (row["role"], row["state"]) == ("verified", "window")
+    assert await Ledger(store, SystemClock()).export(path, 0, 1_000, save, lambda count: None) == 0
 
 
 def test_amounts_are_written_in_full() -> None:
