@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from PySide6.QtWidgets import QHBoxLayout
 
-from gpn_desktop.core.types import Gwei, short
-from gpn_desktop.services.views import JobView, NodeView, Phase
+from gpn_desktop.core.types import Gwei
+from gpn_desktop.services.views import EarningsView, NodeView, Phase
 from gpn_desktop.ui import text
+from gpn_desktop.ui.models.earnings import bins
 from gpn_desktop.ui.models.jobs import JobLine, line_of, running_columns
 from gpn_desktop.ui.models.phases import RUNNING, running_jobs
 from gpn_desktop.ui.models.table import TableModel
@@ -18,7 +21,6 @@ from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
 from gpn_desktop.ui.widgets.facts import Fact, FactList
 from gpn_desktop.ui.widgets.table import Table
 
-BARS = 48
 _VERIFIED = frozenset({Phase.VERIFIED, Phase.SETTLED, Phase.PAID})
 
 
@@ -28,21 +30,25 @@ class HomePage(Page):
         theme = context.theme
         stats = QHBoxLayout()
         stats.setSpacing(16)
+        self.earned = StatCard(theme, tr("Earned, last 24 h"))
         self.ready = StatCard(theme, tr("Ready to withdraw"))
-        self.window_ = StatCard(theme, tr("In the 24 h window"))
+        self.stake = StatCard(theme, tr("Stake"))
         self.proved = StatCard(theme, tr("Latest requests verified"))
-        self.voted = StatCard(theme, tr("My latest votes"))
-        for stat in (self.ready, self.window_, self.proved, self.voted):
+        for stat in (self.earned, self.ready, self.stake, self.proved):
             stats.addWidget(stat, 1)
         self.column.addLayout(stats)
 
         middle = QHBoxLayout()
         middle.setSpacing(16)
-        earned = Card(theme, tr("Earned by the latest requests"))
-        self.together = label("", theme.fonts.label, "muted")
-        earned.body.addWidget(self.together)
-        self.chart = BarChart(theme, tr("Earned by the latest requests, oldest first"))
+        earned = Card(theme, tr("Earned by the hour"))
+        self.chart = BarChart(theme, tr("Earned by the hour, the present one last"))
         earned.body.addWidget(self.chart, 1)
+        hours = QHBoxLayout()
+        self.first_hour = label("", theme.fonts.label, "muted")
+        hours.addWidget(self.first_hour)
+        hours.addStretch(1)
+        hours.addWidget(label(tr("now"), theme.fonts.label, "muted"))
+        earned.body.addLayout(hours)
         middle.addWidget(earned, 19)
         checks = Card(theme, tr("Why am I (not) earning?"))
         self.checks = FactList(theme, height=34)
@@ -60,21 +66,19 @@ class HomePage(Page):
         running.body.addWidget(self.running, 1)
         self.column.addWidget(running, 1)
 
+        self._loaded: tuple[EarningsView, list[int]] | None = None
+
     def refresh(self, view: NodeView) -> None:
         self.title.setText(_headline(view))
         self.subtitle.setText(_state(view))
         earnings = view.earnings
-        self.ready.show_figure(text.eth(earnings.claimable), "ETH", tip=text.exact_gwei(earnings.claimable))
-        self.window_.show_figure(
-            text.eth(earnings.in_window),
-            "ETH",
-            tr("next {when}").format(when=text.until(earnings.next_finalize_at))
-            if earnings.next_finalize_at
-            else tr("nothing waits"),
-            text.exact_gwei(earnings.in_window),
+        waiting = tr("in its window {eth} ETH").format(eth=text.eth(earnings.in_window))
+        self.ready.show_figure(
+            text.eth(earnings.claimable), "ETH", waiting, text.exact_gwei(earnings.claimable)
         )
+        self._show_stake()
+        self._load_sums(earnings)
         self._show_work(view)
-        self._show_chart(view)
         self.model.set_rows([line_of(job) for job in view.jobs if job.phase in RUNNING])
         self.running.show_content(bool(self.model.rows))
         if self.running.is_empty:
@@ -84,16 +88,38 @@ class HomePage(Page):
     def tick(self) -> None:
         self.table.tick()
 
-    def _show_chart(self, view: NodeView) -> None:
-        latest = view.jobs[:BARS]
-        self.chart.show_bars([bar_of(job) for job in reversed(latest)])
-        self.together.setVisible(bool(latest))
-        self.together.setText(
-            tr("{requests}, together {eth} ETH").format(
-                requests=plural(len(latest), tr("request"), tr("requests")),
-                eth=text.eth(Gwei(sum(job.earned for job in latest))),
-            )
+    def _show_stake(self) -> None:
+        duties = self.context.facade.membership
+        me = duties.me if duties is not None else None
+        if me is None:
+            self.stake.show_figure("–", "", tr("made with the first commitment"))
+            return
+        note = tr("leaving the network") if me.unbond_at else tr("answers for what this node signs")
+        self.stake.show_figure(text.eth_of_wei(me.stake), "ETH", note, text.exact_wei(me.stake))
+
+    # the last 24 hours ----------------------------------------------------------------------------------
+
+    def _load_sums(self, earnings: EarningsView) -> None:
+        """When something changed, and with each new hour."""
+        asked = bins(True, datetime.now().astimezone())
+        if (earnings, asked) != self._loaded:
+            self._loaded = (earnings, asked)
+            self.context.tasks.start(self._sum(asked))
+
+    async def _sum(self, asked: list[int]) -> None:
+        totals = await self.context.facade.ledger.totals(asked)
+        amounts = [Gwei(sum(totals.by_time[at].values())) for at in asked]
+        moments = [f"{datetime.fromtimestamp(at / 1000):%H:%M}" for at in asked]
+        self.chart.show_bars(
+            [
+                Bar(amount, tr("{when}: {eth} ETH").format(when=when, eth=text.eth(amount)))
+                for when, amount in zip(moments, amounts, strict=True)
+            ]
         )
+        self.first_hour.setText(moments[0])
+        requests = plural(totals.count, tr("request"), tr("requests"))
+        share = totals.share
+        self.earned.show_figure(text.eth(share), "ETH", requests, text.exact_gwei(share))
 
     def _show_work(self, view: NodeView) -> None:
         good = sum(job.phase in _VERIFIED for job in view.jobs)
@@ -102,9 +128,6 @@ class HomePage(Page):
         self.proved.show_figure(
             f"{good}", tr("of {n}").format(n=ended), tr("{n} by this node").format(n=mine)
         )
-        votes = [vote for job in view.jobs for vote in job.votes if vote.mine]
-        against = sum(not vote.valid for vote in votes)
-        self.voted.show_figure(f"{len(votes)}", tr("cast"), tr("{n} against a proof").format(n=against))
 
 
 def _headline(view: NodeView) -> str:
@@ -116,13 +139,6 @@ def _headline(view: NodeView) -> str:
     return tr("Proving and verifying for {consumers}").format(
         consumers=plural(committed, tr("consumer"), tr("consumers"))
     )
-
-
-def bar_of(job: JobView) -> Bar:
-    tip = tr("{id}: {eth} ETH, {role}").format(
-        id=short(job.request_id), eth=text.eth(job.earned), role=job.role
-    )
-    return Bar(job.earned, tip)
 
 
 def _state(view: NodeView) -> str:
