@@ -25,7 +25,7 @@ async def test_the_windows_node_serves_every_consumer(caplog: pytest.LogCaptureF
         played.set_exception(AssertionError(text))
 
     args = DemoArgs(nodes=3, requests=2, builtin=True, consumers=("groth16", "mock"))
-    demo = WindowDemo(args, say, failed)
+    demo = WindowDemo(args, say, failed, lambda tour: None)
     try:
         node = await demo.facade()
         async with asyncio.timeout(120):

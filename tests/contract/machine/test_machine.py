@@ -69,6 +69,8 @@ async def test_a_sense_that_breaks_is_not_known(monkeypatch: pytest.MonkeyPatch)
 
     reading = await SystemMachine(2, idle_probe=broken).read(frozenset({Sense.IDLE}))
     assert reading == MachineReading()
+    for thread in [one for one in threading.enumerate() if one.name == "sense-idle"]:
+        thread.join(5)
     assert raised  # and the log has it
     again = await SystemMachine(2, idle_probe=lambda: 3.0).read(frozenset({Sense.IDLE}))
     assert again.idle_seconds == 3.0
