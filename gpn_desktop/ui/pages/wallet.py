@@ -102,6 +102,7 @@ class WalletPage(Page):
             tr("No transactions yet"),
             tr("What this node signs appears here: committing, settling, withdrawing, sending."),
         )
+        self.list.show_content(False)
         card.body.addWidget(self.list, 1)
         self.column.addWidget(card, 1)
 
@@ -183,6 +184,8 @@ class WalletPage(Page):
             )
         if state is None:
             return tr("This network’s key is made for it and thrown away with it.")
+        if state.address is None and self._view is not None:
+            return tr("The key of the node that runs comes from a file that the settings name.")
         if state.address is None:
             return tr("A node needs a key: it signs votes and transactions with it.")
         if state.locked:
@@ -221,7 +224,10 @@ class WalletPage(Page):
         if self._view is not None and self._view.payout is not None:
             payout = hex0x(self._view.payout)
             facts.append(Fact(tr("Payout address"), payout, value_mono=True, copy=payout))
-        facts.append(_where(state))
+        if state is not None and state.address is None and self._view is not None:
+            facts.append(Fact(tr("Kept in"), tr("the file that node.key_path names")))
+        else:
+            facts.append(_where(state))
         if state is not None and state.why:
             facts.append(Fact(tr("Keyring"), tr("cannot be used"), icon="warn", tone="warn", tip=state.why))
         return facts
@@ -231,7 +237,8 @@ class WalletPage(Page):
         self.send.setVisible(node is not None and node.account is not None)
         self.send.setEnabled(self._funds is not None)
         self.more.setVisible(state is not None)
-        words = _main_words(state)
+        foreign = state is not None and state.address is None and self._view is not None
+        words = "" if foreign else _main_words(state)
         self.main.setVisible(bool(words) and self.form.isHidden())
         if words:
             self.main.setText(words)
