@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gpn_desktop.core.errors import GpnError
@@ -67,6 +68,7 @@ class Health:
             if check.key not in self._running:
                 task = asyncio.get_running_loop().create_task(self._carry_out(check))
                 self._running[check.key] = task
+                task.add_done_callback(partial(self._ended, check.key))
         self._changed()
         waiting = [self._running[check.key] for check in chosen if check.key in self._running]
         # Shielded by wait: who stops waiting does not stop a check that another one waits for.
@@ -82,11 +84,12 @@ class Health:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _carry_out(self, check: Check) -> None:
-        try:
-            self.findings[check.key] = await self._find(check)
-        finally:
-            del self._running[check.key]
-            self._changed()
+        self.findings[check.key] = await self._find(check)
+
+    def _ended(self, key: str, task: asyncio.Task[None]) -> None:
+        """Also of one that was cancelled before it began."""
+        del self._running[key]
+        self._changed()
 
     async def _find(self, check: Check) -> Finding:
         try:
