@@ -452,6 +452,11 @@ class RateLimited(RequestRefused):
 # 162x: doctor, logs and diagnostics ---------------------------------------------------------------------
 
 
+class NotTriedYet(GpnError):
+    code = "GPN-2061"
+    remedy = "Try the consumer's image first, on Consumers & images."
+
+
 class ProbeFailed(GpnError):
     code = "GPN-2020"
     remedy = "Check again; if it stays, look at the log."

@@ -413,6 +413,10 @@ class Chain(Protocol):
         """The proof hash of the consumer's last ``LatestProof`` event at or before the block."""
         ...
 
+    async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
+        """What was settled for a consumer in these blocks, both included, oldest first. ChainUnreachable."""
+        ...
+
     async def rewards(self, member_id: int) -> Gwei:
         """What a member can withdraw now."""
         ...

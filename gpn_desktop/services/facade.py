@@ -14,6 +14,7 @@ from gpn_desktop.services.images import Images
 from gpn_desktop.services.ledger import Ledger
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.pausing import Pausing
+from gpn_desktop.services.replay import Replay
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, JobView, NodeView, ProofView
 
@@ -31,6 +32,8 @@ class Facade(Protocol):
     account: Account | None
     """The node's own money; None where there is no chain."""
     ledger: Ledger
+    replay: Replay | None
+    """None where there is no chain."""
     """What was earned, line by line."""
     membership: Membership | None
     """Committing and leaving; None where there is no contract."""

@@ -46,6 +46,7 @@ from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.offers import offer_of
 from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.pausing import Pausing
+from gpn_desktop.services.replay import Replay
 from gpn_desktop.services.trials import Trials
 from gpn_desktop.services.views import ConsumerView, EarningsView, JobView, NodeView, Phase, ProofView
 from gpn_desktop.services.workshop import Workshop
@@ -88,10 +89,12 @@ class Node:
         self.membership: Membership | None = None
         self.account: Account | None = None
         self.ledger = Ledger(ctx.store, ctx.clock, chain)
+        self.replay: Replay | None = None
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership
             self.account = Account(ctx, chain, self.earnings.submit)
+            self.replay = Replay(ctx.me, chain, authority)
             self.membership.begin, self.membership.end = self._begin, self._end
             self.membership.working = self._working_for
         self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)

@@ -340,6 +340,7 @@ class FakeFacade:
         self.trials: Trials | None = demo_trials()
         self.membership = FakeMembership()
         self.stopped = 0
+        self.replay: object | None = None
         self.pausing: Pausing | None = Pausing(
             MemoryMachine(), SystemClock(), MemoryDocument(), self._pause, self._stop
         )

@@ -26,6 +26,7 @@ from gpn_desktop.ports.chain import (
     ProverInfo,
     RewardsWithdrawn,
     Settled,
+    SettlementRecord,
     Slashed,
     SnapshotTaken,
     Suspended,
@@ -135,6 +136,11 @@ def event(log: Log, block: Block) -> ChainEvent | None:
         case bindings.LatestProof(consumer=consumer_, proof_hash=proof_hash):
             return LatestProof(consumer_, proof_hash, block)
     return _batch_event(found, block) or _fault_event(found, block)
+
+
+def settled(log: Log) -> tuple[SettlementRecord, ...]:
+    """The requests of a Settled event. ValueError when it is malformed."""
+    return records.unpack(bindings.Settled.decode(log.topics, log.data).records)
 
 
 def _batch_event(found: bindings.Event | None, block: Block) -> ChainEvent | None:

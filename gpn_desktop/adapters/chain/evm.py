@@ -33,6 +33,7 @@ from gpn_desktop.ports.chain import (
     ConsumerInfo,
     ContractParams,
     ProverInfo,
+    SettlementRecord,
     TxJournal,
     TxRecord,
 )
@@ -297,6 +298,22 @@ class EvmChain:
             last = first - 1
         return None
 
+    async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
+        found: list[SettlementRecord] = []
+        chunk, rpc = LOG_CHUNK, self._connected()
+        while first <= last:
+            end = min(last, first + chunk - 1)
+            try:
+                logs = await rpc.logs(self._contract, first, end, (bindings.Settled.TOPIC,))
+            except Refused as error:
+                if chunk == 1:
+                    raise ChainUnreachable(f"The chain node gives no logs: {error.message}.") from error
+                chunk //= 2
+                continue
+            found += [record for log in logs for record in _settled(log) if record.consumer == consumer]
+            first = end + 1
+        return found
+
     async def rewards(self, member_id: int) -> Gwei:
         return Gwei(await self._read(bindings.rewards(member_id), bindings.decode_rewards))
 
@@ -328,6 +345,13 @@ class EvmChain:
     async def _slot_is_open(self, key: Hash32) -> bool:
         is_open, _, _ = await self._read(bindings.batch_state(key), bindings.decode_batch_state)
         return is_open
+
+
+def _settled(log: Log) -> tuple[SettlementRecord, ...]:
+    try:
+        return codec.settled(log)
+    except (ValueError, DecodingError) as error:
+        raise ChainUnreachable(f"The chain node sent a malformed log ({error}).") from error
 
 
 def _decode(log: Log, block: Block) -> ChainEvent | None:

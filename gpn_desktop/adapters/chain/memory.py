@@ -41,6 +41,8 @@ from gpn_desktop.ports.chain import (
     ProverInfo,
     Reorged,
     RewardsWithdrawn,
+    Settled,
+    SettlementRecord,
     TxJournal,
     TxRecord,
     TxState,
@@ -345,6 +347,18 @@ class MemoryChain:
                 if isinstance(event, LatestProof) and event.consumer == consumer:
                     return event.proof_hash
         return None
+
+    async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
+        ledger = self._up()
+        sealed = [ledger.sealed(number) for number in range(first, min(last, ledger.head.number) + 1)]
+        events = [event for block in sealed if block is not None for event in block.events]
+        return [
+            record
+            for event in events
+            if isinstance(event, Settled)
+            for record in event.records
+            if record.consumer == consumer
+        ]
 
     async def rewards(self, member_id: int) -> Gwei:
         return Gwei(self._state().rewards.get(member_id, 0))

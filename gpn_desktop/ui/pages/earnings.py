@@ -17,6 +17,7 @@ from gpn_desktop.ui.models.earnings import LedgerModel
 from gpn_desktop.ui.models.phases import tx_look
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.pages.earnings_chart import ChartCard
+from gpn_desktop.ui.pages.replay import ReplayCard
 from gpn_desktop.ui.pages.withdraw import WithdrawSheet
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.widgets.basic import Card, IconLabel, StatCard, button, label
@@ -71,6 +72,8 @@ class EarningsPage(Page):
         self.chart = ChartCard(context)
         self.column.addWidget(self.chart)
         self._add_table()
+        self.replay = ReplayCard(context)
+        self.column.addWidget(self.replay)
 
     def _add_figures(self) -> None:
         theme = self.context.theme
@@ -148,6 +151,7 @@ class EarningsPage(Page):
         self._show_wei(self.withdrawn, earnings.withdrawn, "")
         self._show_wei(self.fees, earnings.fees, _share_of_fees(earnings))
         self._show_buttons()
+        self.replay.refresh(view)
         if earnings != self._loaded:
             self._loaded = earnings
             self._load()

@@ -163,6 +163,9 @@ async def test_settling_tells_and_pays_to_the_gwei(harness: Harness) -> None:
     assert latest.proof_hash == entry.vote.proof_hash
     assert await prover.latest_proof(committee.consumer, record.block) == entry.vote.proof_hash
     assert await prover.latest_proof(committee.consumer, record.block - 1) is None
+    assert await prover.settled(committee.consumer, 0, record.block) == [kept]
+    assert await prover.settled(committee.consumer, 0, record.block - 1) == []
+    assert await prover.settled(committee.keys[1].address, 0, record.block) == []
     info = await prover.consumer(committee.consumer)
     assert info is not None
     assert (info.balance, info.nonce_base) == (DEPOSIT // GWEI - REWARD, 1)
