@@ -32,9 +32,9 @@ class Facade(Protocol):
     account: Account | None
     """The node's own money; None where there is no chain."""
     ledger: Ledger
-    replay: Replay | None
-    """None where there is no chain."""
     """What was earned, line by line."""
+    replay: Replay | None
+    """What a consumer's past would have brought; None where there is no chain."""
     membership: Membership | None
     """Committing and leaving; None where there is no contract."""
 

@@ -94,7 +94,7 @@ class Node:
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership
             self.account = Account(ctx, chain, self.earnings.submit)
-            self.replay = Replay(ctx.me, chain, authority)
+            self.replay = Replay(ctx.me, chain, authority, ctx.options.settle.max_batch)
             self.membership.begin, self.membership.end = self._begin, self._end
             self.membership.working = self._working_for
         self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)

@@ -16,8 +16,8 @@ from gpn_desktop.ports.chain import Chain, SettlementRecord
 from gpn_desktop.services.authority import ChainAuthority
 
 CHUNK: Final = 2_000  # blocks between two steps of the progress
+MOST_BLOCKS: Final = 300_000  # a chain of fast blocks is read for a shorter time
 DAY: Final = 24 * 3600
-SAMPLE: Final = 1_000  # blocks by which the time between two is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,6 @@ class Wanted:
     days: int
     stake: Wei
     turn_seconds: float
-    batch: int = 1
     watts: int = 0
     price: int = 0
 
@@ -38,6 +37,8 @@ class Replay:
     me: Address
     chain: Chain
     authority: ChainAuthority
+    batch: int = 1
+    """How many requests this node settles at a time."""
 
     async def run(
         self, wanted: Wanted, measured: Measured | None, progress: Callable[[int, int], None]
@@ -55,14 +56,14 @@ class Replay:
         shares = Shares(params.prover_bps, params.inclusion_bps, params.verifier_bps, params.tip)
         terms = Terms(
             weight_of(wanted.stake, params.min_stake), measured.prove.worst, measured.verify.median,
-            wanted.turn_seconds, shares, await self.chain.gas_price(), wanted.batch, wanted.watts,
+            wanted.turn_seconds, shares, await self.chain.gas_price(), self.batch, wanted.watts,
             wanted.price,
         )  # fmt: skip
         return replay(past, terms)
 
     async def _past(self, wanted: Wanted, progress: Callable[[int, int], None]) -> list[Past]:
         head = await self.chain.head()
-        first = await self._block_of(head.time - wanted.days * DAY)
+        first = await self._first_since(head.time - wanted.days * DAY, head.number)
         total = head.number - first + 1
         found: list[Past] = []
         for start in range(first, head.number + 1, CHUNK):
@@ -76,11 +77,14 @@ class Replay:
         snapshot = await self.chain.snapshot(record.consumer, record.snapshot_id)
         return [] if snapshot is None else [Past.of(record.reward, snapshot, self.me)]
 
-    async def _block_of(self, time: int) -> int:
-        """About the first block after a time, by the latest blocks' pace."""
-        head = await self.chain.head()
-        before = await self.chain.block(max(0, head.number - SAMPLE))
-        if before is None or before.number == head.number:
-            return 0
-        pace = max(1, head.time - before.time) / (head.number - before.number)
-        return max(0, head.number - int((head.time - time) / pace))
+    async def _first_since(self, time: int, head: int) -> int:
+        """The first block of that time or later, by halving; not further back than is read at once."""
+        low, high = max(0, head - MOST_BLOCKS + 1), head
+        while low < high:
+            middle = (low + high) // 2
+            block = await self.chain.block(middle)
+            if block is not None and block.time >= time:
+                high = middle
+            else:
+                low = middle + 1
+        return low

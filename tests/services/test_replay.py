@@ -73,3 +73,17 @@ async def test_it_can_be_left_while_it_reads(monkeypatch: pytest.MonkeyPatch) ->
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+async def test_it_begins_with_the_first_block_of_that_time() -> None:
+    async with world(3) as net:
+        order = await net.order("old")
+        await net.send(order)
+        await settled_everywhere(net, order)
+        await net.advance(3 * 24 * 3600)
+        order = await net.order("young")
+        await net.send(order)
+        await settled_everywhere(net, order)
+        replay = replay_of(net.members[0])
+        assert (await replay.run(wanted(net, days=1), measured(), lambda *_: None)).requests == 1
+        assert (await replay.run(wanted(net, days=7), measured(), lambda *_: None)).requests == 2

@@ -1,4 +1,5 @@
-"""Pictures of every page in both themes: ``python -m tests.ui.screenshots [folder]``.
+"""Pictures of every page, busy and empty, in both themes, at one and two times the scale:
+``python -m tests.ui.screenshots [folder]``.
 
 Needs no display: the platform defaults to offscreen.
 """
@@ -7,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections import Counter
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from tempfile import mkdtemp
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
@@ -20,11 +23,18 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.composition.openings import OFFER
+from gpn_desktop.core.errors import NotSetUp
+from gpn_desktop.services.desk import Desk
+from gpn_desktop.services.facade import Facade
+from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pagelist import PAGES
 from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import MainWindow
-from tests.ui.fake import FakeFacade, demo_view, history_row
+from tests.ui.fake import FakeFacade, demo_view, empty_view, history_row
+from tests.ui.fake_desk import joining_desk
 
 SIZE = QSize(1280, 800)
 BANNER = "Demo network on this machine: nothing here has a value."
@@ -54,37 +64,93 @@ def save(window: MainWindow, tokens: Tokens, path: Path) -> None:
     image.convertToFormat(QImage.Format.Format_Indexed8, table, flags).save(str(path), "PNG", 0)
 
 
-async def shoot(app: QApplication, folder: Path) -> None:
+@dataclass(frozen=True)
+class Scene:
+    """``name`` stands in the files' names; "" is the busy node."""
+
+    name: str
+    view: NodeView
+    history: int = 0
+
+
+async def shoot(app: QApplication, folder: Path, scale: int) -> None:
     theme = Theme(app, DARK)
-    window = MainWindow(theme, "GPN Desktop", BANNER)
-    view = demo_view()
-    oldest = view.jobs[-1].received_ms
+    suffix = f"-{scale}x" if scale > 1 else ""
+    for scene in (Scene("", demo_view(), 40), Scene("empty", empty_view())):
+        window = _window(theme, scene)
+        for tokens in (DARK, LIGHT):
+            theme.use(tokens)
+            for spec in (page for page in PAGES if not page.of_story):
+                await _open(window, spec.key, scene)
+                parts = [spec.key, tokens.name, *([scene.name] if scene.name else [])]
+                save(window, tokens, folder / f"{'-'.join(parts)}{suffix}.png")
+        await window.tasks.aclose()
+        window.finish()
+    await _start_page(theme, folder, suffix)
+
+
+def _desk() -> Desk:
+    """In a folder without a name, so that none of the machine's is in the pictures."""
+    os.chdir(mkdtemp(prefix="gpn-screenshots-"))
+    return joining_desk(Path())
+
+
+def _window(theme: Theme, scene: Scene) -> MainWindow:
+    desk = _desk()
+    window = MainWindow(theme, "GPN Desktop", BANNER, desk)
     window.resize(SIZE)
     window.show()
-    window.attach(FakeFacade(view, [history_row(n, oldest - 60_000) for n in range(40)]))
+    oldest = min((job.received_ms for job in scene.view.jobs), default=0)
+    facade = FakeFacade(scene.view, [history_row(n, oldest - 60_000) for n in range(scene.history)])
+    window.attach(facade)
+    return window
+
+
+async def _open(window: MainWindow, key: str, scene: Scene) -> None:
+    window.go(key)
+    await asyncio.sleep(0)
+    page = window.pages[key]
+    if isinstance(page, JobsPage) and scene.view.jobs:
+        page.table.choose(scene.view.jobs[1].request_id)
+    for _ in range(40):
+        await asyncio.sleep(0.01)
+
+
+async def _start_page(theme: Theme, folder: Path, suffix: str) -> None:
+    """Where nothing is set up yet."""
+    desk = _desk()
+    window = MainWindow(theme, "GPN Desktop", "", desk)
+    window.resize(SIZE)
+    window.show()
+    demo = Opening(_nothing, offer="Try the demo network", pitch=OFFER)
+    window.show_failure(NotSetUp("No network is named."), demo)
     for tokens in (DARK, LIGHT):
         theme.use(tokens)
-        for spec in (page for page in PAGES if not page.of_story):
-            window.go(spec.key)
-            await asyncio.sleep(0)
-            page = window.pages[spec.key]
-            if isinstance(page, JobsPage):
-                page.table.choose(view.jobs[1].request_id)
-            for _ in range(20):
-                await asyncio.sleep(0.01)
-            save(window, tokens, folder / f"{spec.key}-{tokens.name}.png")
+        for _ in range(40):
+            await asyncio.sleep(0.01)
+        save(window, tokens, folder / f"start-{tokens.name}{suffix}.png")
+    await window.tasks.aclose()
     window.finish()
 
 
+async def _nothing() -> Facade:
+    raise AssertionError("nothing is opened here")
+
+
 def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    scale = int(os.environ.get("QT_SCALE_FACTOR", "1"))
+    if scale == 1:  # Qt takes another scale at its start only
+        command = [sys.executable, "-m", "tests.ui.screenshots", str(folder)]
+        subprocess.run(command, check=True, env={**os.environ, "QT_SCALE_FACTOR": "2"})
     app = QApplication(sys.argv[:1])
     font = QFont("Inter")
     font.setPixelSize(13)
     app.setFont(font)
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
-        runner.run(shoot(app, folder))
+        runner.run(shoot(app, folder, scale))
 
 
 if __name__ == "__main__":

@@ -301,6 +301,7 @@ class EvmChain:
     async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
         found: list[SettlementRecord] = []
         chunk, rpc = LOG_CHUNK, self._connected()
+        first = max(first, self._options.deployed_at)
         while first <= last:
             end = min(last, first + chunk - 1)
             try:

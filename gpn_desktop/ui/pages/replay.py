@@ -142,7 +142,7 @@ class ReplayCard(Card):
         trial = await facade.trials.load(image) if facade.trials is not None else None
         wanted = Wanted(
             consumer.address, int(str(self.days.currentData())), stake,
-            float(consumer.turn_seconds or USUAL_TURN), 1, watts, price,
+            float(consumer.turn_seconds or USUAL_TURN), watts, price,
         )  # fmt: skip
         outlook = await facade.replay.run(wanted, trial.measured if trial else None, self._read)
         self.facts.show_facts(outlook_facts(outlook))
@@ -203,7 +203,7 @@ def outlook_facts(outlook: Outlook) -> list[Fact]:
         Fact(tr("Electricity"), tr("{kwh} kWh, {cost} in your currency").format(kwh=kwh, cost=spent)),
         Fact(tr("Left over"), tr("{eth} ETH").format(eth=_signed(outlook.net)),
              value_tone="good" if outlook.net > 0 else "bad"),
-        Fact(tr("An expectation: the order of those days cannot be drawn again with one more prover."),
+        Fact(tr("An expectation, with all votes counted: the order cannot be drawn anew with one more prover"),
              tone="muted", icon="info"),
     ]  # fmt: skip
 

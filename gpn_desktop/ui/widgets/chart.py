@@ -54,7 +54,7 @@ class BarChart(QWidget):
         if top == 0:
             painter.setFont(self._theme.fonts.body)
             painter.setPen(self._theme.color("muted"))
-            words = tr("A bar appears here for each request that earns something.")
+            words = tr("Bars appear here as soon as something is earned.")
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), words)
             painter.end()
             return
