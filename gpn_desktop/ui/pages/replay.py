@@ -203,7 +203,7 @@ def outlook_facts(outlook: Outlook) -> list[Fact]:
         Fact(tr("Electricity"), tr("{kwh} kWh, {cost} in your currency").format(kwh=kwh, cost=spent)),
         Fact(tr("Left over"), tr("{eth} ETH").format(eth=_signed(outlook.net)),
              value_tone="good" if outlook.net > 0 else "bad"),
-        Fact(tr("An expectation, with all votes counted: the order cannot be drawn anew with one more prover"),
+        Fact(tr("An expectation with all votes counted: the order cannot be drawn anew with one more prover"),
              tone="muted", icon="info"),
     ]  # fmt: skip
 
