@@ -7,6 +7,7 @@ Needs no display: the platform defaults to offscreen.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import sys
@@ -23,10 +24,15 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.adapters.system.bundles import FileBundles
+from gpn_desktop.adapters.system.logbook import RingLogBook
 from gpn_desktop.composition.openings import OFFER
 from gpn_desktop.core.errors import NotSetUp
 from gpn_desktop.services.desk import Desk
+from gpn_desktop.services.diagnostics import Diagnostics
 from gpn_desktop.services.facade import Facade
+from gpn_desktop.services.health import Health
+from gpn_desktop.services.health_checks import NodeChecks
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pagelist import PAGES
@@ -35,9 +41,17 @@ from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import MainWindow
 from tests.ui.fake import FakeFacade, demo_view, empty_view, history_row
 from tests.ui.fake_desk import joining_desk
+from tests.unit.services.test_health import Machine, subject
 
 SIZE = QSize(1280, 800)
 BANNER = "Demo network on this machine: nothing here has a value."
+LOG = (
+    (logging.INFO, "the node serves peers on port 4410 and consumers on 127.0.0.1:4411"),
+    (logging.INFO, "chain 17000 is followed from block 18,402"),
+    (logging.WARNING, "0x38b4…a3a6 announced a proof that was voted down; the evidence is kept"),
+    (logging.INFO, "settled 3 requests in one transaction"),
+    (logging.ERROR, "the endpoint two.example does not answer; one.example takes over"),
+)
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "screenshots"
 
 
@@ -92,7 +106,16 @@ async def shoot(app: QApplication, folder: Path, scale: int) -> None:
 def _desk() -> Desk:
     """In a folder without a name, so that none of the machine's is in the pictures."""
     os.chdir(mkdtemp(prefix="gpn-screenshots-"))
-    return joining_desk(Path())
+    made = joining_desk(Path())
+    made.logs = RingLogBook()
+    lines = logging.Logger("gpn")
+    lines.addHandler(made.logs)
+    for level, words in LOG:
+        lines.log(level, words)
+    checks = NodeChecks(Machine(), subject, lambda: (True, False))  # type: ignore[arg-type]
+    made.health = Health(checks.all())
+    made.diagnostics = Diagnostics(made.health, made.logs, FileBundles(), dict)
+    return made
 
 
 def _window(theme: Theme, scene: Scene) -> MainWindow:

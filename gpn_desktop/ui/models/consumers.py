@@ -163,5 +163,5 @@ def consumer_columns() -> list[Column[ConsumerLine]]:
         Column(tr("Turn"), _turn_cell, 64, right=True),
         Column(tr("Committee"), _committee_cell, 92, right=True),
         Column(tr("On this machine"), _state_cell, 0),
-        Column("", lambda line: Cell(""), 190),
+        Column("", lambda line: Cell(""), 216),
     ]
