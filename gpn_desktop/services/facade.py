@@ -10,6 +10,7 @@ from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.account import Account
+from gpn_desktop.services.ballots import Ballots
 from gpn_desktop.services.images import Images
 from gpn_desktop.services.ledger import Ledger
 from gpn_desktop.services.membership import Membership
@@ -31,6 +32,8 @@ class Facade(Protocol):
     """None where images are not a matter of this machine."""
     account: Account | None
     """The node's own money; None where there is no chain."""
+    ballots: Ballots
+    """Votes as they were signed."""
     ledger: Ledger
     """What was earned, line by line."""
     replay: Replay | None

@@ -32,6 +32,7 @@ from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.account import Account
 from gpn_desktop.services.attestation import attest
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority
+from gpn_desktop.services.ballots import Ballots
 from gpn_desktop.services.canaries import Canaries
 from gpn_desktop.services.catalogue import Catalogue, start_trial
 from gpn_desktop.services.context import Context, log
@@ -90,6 +91,7 @@ class Node:
         self.account: Account | None = None
         self.ledger = Ledger(ctx.store, ctx.clock, chain)
         self.replay: Replay | None = None
+        self.ballots = Ballots(ctx.store, ctx.domain)
         if chain is not None and isinstance(authority, ChainAuthority):
             self.earnings = Earnings(ctx, chain, authority, self.book)
             self.membership = self.earnings.membership

@@ -341,6 +341,7 @@ class FakeFacade:
         self.membership = FakeMembership()
         self.stopped = 0
         self.replay: object | None = None
+        self.ballots: object = None
         self.pausing: Pausing | None = Pausing(
             MemoryMachine(), SystemClock(), MemoryDocument(), self._pause, self._stop
         )

@@ -26,6 +26,7 @@ class VoteLine:
     mine: bool
     outcome: bool | None  # the committee's verdict on this proof; None while it is open
     received_ms: int
+    missed: bool = False  # this node's own, which it did not cast
 
     @property
     def key(self) -> tuple[Hash32, Address, Hash32, int]:
@@ -39,7 +40,22 @@ def lines_of(jobs: tuple[JobView, ...], only_mine: bool = False) -> list[VoteLin
         for vote in sorted(job.votes, key=lambda v: (-v.attempt, not v.mine, v.voter)):
             if vote.mine or not only_mine:
                 lines.append(_line(job, vote))
+        if (missed := _missed(job)) is not None:
+            lines.append(missed)
     return lines
+
+
+def _missed(job: JobView) -> VoteLine | None:
+    """This node sat in the committee of a decided request, and no vote of its own is known."""
+    seat = next((turn for turn in job.turns if turn.mine), None)
+    if seat is None or job.phase not in _GOOD_END or job.prover is None or job.proof_hash is None:
+        return None
+    if job.prover == seat.prover or any(vote.mine for vote in job.votes):
+        return None
+    return VoteLine(
+        job.request_id, job.consumer, seat.prover, job.prover, job.proof_hash, job.attempt, False, True, True,
+        job.received_ms, missed=True,
+    )  # fmt: skip
 
 
 def _line(job: JobView, vote: VoteView) -> VoteLine:
@@ -76,11 +92,17 @@ def _voter_cell(line: VoteLine) -> Cell:
 
 
 def _verdict_cell(line: VoteLine) -> Cell:
+    if line.missed:
+        why = tr("No vote of this node is known: the proof or its own prover was not there in time. The "
+                 "log says which.")  # fmt: skip
+        return Cell(tr("Missed"), tone="warn", icon="dash", tip=why)
     look = verdict_look(line.valid)
     return Cell(look.word, tone=look.tone, icon=look.icon)
 
 
 def _outcome_cell(line: VoteLine) -> Cell:
+    if line.missed:
+        return Cell("–", tone="muted")
     if line.outcome is None:
         return Cell(tr("Open"), tone="muted", icon="waiting", tip=tr("The quorum is not reached yet."))
     if line.outcome == line.valid:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gpn_desktop.core.errors import UnknownRequest
+from gpn_desktop.core.types import hex0x
 from gpn_desktop.services.views import NodeView
+from gpn_desktop.ui import text
+from gpn_desktop.ui.models.phases import verdict_look
 from gpn_desktop.ui.models.table import TableModel
 from gpn_desktop.ui.models.votes import VoteLine, lines_of, vote_columns
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.widgets.basic import Card, button
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.facts import Fact
+from gpn_desktop.ui.widgets.sheet import Sheet
 from gpn_desktop.ui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from gpn_desktop.services.ballots import Ballot
+
+MOST_DIGITS = 66
 
 
 class VotesPage(Page):
@@ -20,9 +33,19 @@ class VotesPage(Page):
         self.only_mine = button(tr("Only my votes"), theme)
         self.only_mine.setCheckable(True)
         self.only_mine.toggled.connect(self._again)
+        self.evidence = button(
+            tr("Open the evidence"), theme, tip=tr("The signed vote, to be checked by anybody")
+        )
+        self.evidence.setEnabled(False)
+        self.evidence.clicked.connect(self._open)
         self.buttons.addWidget(self.only_mine)
+        self.buttons.addWidget(self.evidence)
+        self.sheet = Sheet(theme, context.tasks)
+        self.column.addWidget(self.sheet)
         self.model: TableModel[VoteLine] = TableModel(vote_columns(), lambda v: v.key, self)
         self.table = Table(theme, self.model, tr("Votes"))
+        self.table.chosen.connect(lambda _: self._chosen())
+        self.table.doubleClicked.connect(self._open)
         card = Card(theme, padding=0)
         self.list = OrEmpty(self.table, EmptyState(theme))
         card.body.addWidget(self.list)
@@ -41,6 +64,9 @@ class VotesPage(Page):
         lines = lines_of(self._view.jobs, only_mine)
         self.model.set_rows(lines)
         self.list.show_content(bool(lines))
+        self._chosen()
+        missed = sum(line.missed for line in lines)
+        lines = [line for line in lines if not line.missed]
         mine = [line for line in lines if line.mine]
         decided = [line for line in mine if line.outcome is not None]
         agree = sum(line.outcome == line.valid for line in decided)
@@ -51,9 +77,43 @@ class VotesPage(Page):
             words += " " + tr("{n} of {all} decided ones agree with the committee.").format(
                 n=agree, all=len(decided)
             )
+        if missed:
+            words += " " + tr("{votes} of this node missed.").format(
+                votes=plural(missed, tr("vote"), tr("votes"))
+            )
         self.subtitle.setText(words)
         if not lines:
             self._explain(only_mine)
+
+    # evidence -------------------------------------------------------------------------------------------
+
+    def _line(self) -> VoteLine | None:
+        key = self.table.current_key()
+        return next((line for line in self.model.rows if line.key == key), None)
+
+    def _chosen(self) -> None:
+        line = self._line()
+        self.evidence.setEnabled(line is not None and not line.missed)
+
+    def _open(self) -> None:
+        line = self._line()
+        if line is not None and not line.missed:
+            self.context.tasks.start(self._show_evidence(line), self._no_evidence)
+
+    async def _show_evidence(self, line: VoteLine) -> None:
+        ballots = await self.context.facade.ballots.of(line.request_id)
+        found = next((b for b in ballots if (b.voter, b.proof_hash, b.attempt) == line.key[1:]), None)
+        if found is None:
+            self._no_evidence(UnknownRequest("The journal has not kept this vote."))
+            return
+        good = found.genuine
+        title = tr("Signed by its voter") if good else tr("The signature is not the voter’s")
+        words = tr("The signature was checked just now. Whoever has these values can check it again, and a "
+                   "contradiction of two of them costs its author the stake.")  # fmt: skip
+        self.sheet.show_facts(title, words, evidence_facts(found), "good" if good else "bad")
+
+    def _no_evidence(self, error: BaseException) -> None:
+        self.sheet.show_facts(tr("No evidence"), text.explain(error), (), "warn")
 
     def _explain(self, only_mine: bool) -> None:
         if only_mine:
@@ -70,3 +130,25 @@ class VotesPage(Page):
                 tr("Votes appear here when a prover has announced a proof and the committee has checked it."),
             )
         self.list.empty.say(title, why)
+
+
+def evidence_facts(ballot: Ballot) -> tuple[Fact, ...]:
+    """What was signed, by whom, over which bytes; each to be copied in full."""
+    look = verdict_look(ballot.valid)
+    values = (
+        (tr("Voter"), hex0x(ballot.voter)),
+        (tr("Prover"), hex0x(ballot.prover)),
+        (tr("Hash of the proof"), hex0x(ballot.proof_hash)),
+        (tr("Digest that was signed"), hex0x(ballot.digest)),
+        (tr("Signature"), hex0x(ballot.signature)),
+        (tr("Shows that the voter had the proof"), hex0x(ballot.possession)),
+        (tr("Seed of the order"), hex0x(ballot.seed)),
+    )
+    return (
+        Fact(tr("Vote"), look.word, value_tone=look.tone, value_icon=look.icon),
+        *(Fact(name, _cut(value), value_mono=True, copy=value, tip=value) for name, value in values),
+    )
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= MOST_DIGITS else f"{value[: MOST_DIGITS - 12]}…{value[-10:]}"

@@ -86,6 +86,21 @@ class Sheet(Card):
         self.opened.emit(True)
         (self.confirm if question.able else self.cancel).setFocus()
 
+    def show_facts(self, title: str, words: str, facts: tuple[Fact, ...], tone: str) -> None:
+        """Something to read, with nothing to decide."""
+        if self.working:
+            return
+        self._question = None
+        self._title(title, tone, "check" if tone == "good" else "warn")
+        self.words.setText(words)
+        self.words.show()
+        self.facts.show_facts(facts)
+        self.facts.setVisible(bool(facts))
+        self._mode()
+        self.show()
+        self.opened.emit(True)
+        self.cancel.setFocus()
+
     def dismiss(self) -> None:
         """Close it, unless it is at work: that goes on to its end."""
         if not self.working:
