@@ -40,7 +40,7 @@ async def test_the_first_paint_is_told_once(qapp: QApplication, capsys: pytest.C
     took = await asyncio.wait_for(told, 5)
     window.repaint()
     qapp.processEvents()
-    assert 0 < took <= startup.process_seconds() * 1000
+    assert 0 < took <= startup.process_seconds() * 1000 + 1  # it is told in whole milliseconds
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["first_paint_ms"] > 0
