@@ -63,13 +63,16 @@ async def test_it_can_be_left_while_it_reads(monkeypatch: pytest.MonkeyPatch) ->
     async with world(3) as net:
         replay = replay_of(net.members[0])
 
+        reading = asyncio.Event()
+
         async def hangs(*_: object) -> list[object]:
+            reading.set()
             await asyncio.Event().wait()
             return []
 
         monkeypatch.setattr(replay.chain, "settled", hangs)
         running = asyncio.ensure_future(replay.run(wanted(net), measured(), lambda *_: None))
-        await asyncio.sleep(0.01)
+        await reading.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
