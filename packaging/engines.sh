@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs and starts what the engine tests need on a bare Debian 12: a Docker engine, a registry on loopback,
-# a D-Bus session with an unlocked Secret Service, and an X display. Prints the variables that lead to them:
+# Installs and starts what the engine tests need on a bare Debian 12: a Docker engine, a registry on loopback and
+# a D-Bus session with an unlocked Secret Service; and installs Xvfb, which tests start for themselves. Prints the
+# variables that lead to them:
 #
 #     eval "$(sh packaging/engines.sh)"
 #
@@ -56,8 +57,6 @@ secrets_ready() {
             org.freedesktop.DBus.Properties.Get string:org.freedesktop.Secret.Collection string:Locked |
         grep -q 'boolean false'
 }
-
-display_ready() { [ -n "${DISPLAY:-}" ] && [ -S "/tmp/.X11-unix/X${DISPLAY#:}" ]; }
 
 install_packages() {
     missing=""
@@ -119,18 +118,6 @@ start_secrets() {
     until_ready "The Secret Service" "$state/keyring.log" secrets_ready
 }
 
-start_display() {
-    display_ready && return 0
-    DISPLAY=":$(cat "$state/display" 2>/dev/null || true)"
-    display_ready && return 0
-    # The server picks a free number and writes it once it accepts clients.
-    : >"$state/display"
-    setsid Xvfb -displayfd 3 -screen 0 1920x1200x24 -nolisten tcp \
-        </dev/null >"$state/xvfb.log" 2>&1 3>"$state/display" &
-    until_ready "Xvfb" "$state/xvfb.log" test -s "$state/display"
-    DISPLAY=":$(cat "$state/display")"
-}
-
 attempt() { "$@" || failed=1; }
 
 if [ "$(id -u)" = 0 ]; then
@@ -140,16 +127,13 @@ if [ "$(id -u)" = 0 ]; then
     attempt start_registry
     attempt start_bus
     attempt start_secrets
-    attempt start_display
 else
     docker_ready >/dev/null 2>&1 || say "no Docker engine answers: install docker.io and join the group docker"
     registry_ready >/dev/null 2>&1 || say "no registry answers at $registry: start docker-registry there"
     secrets_ready >/dev/null 2>&1 || say "no Secret Service on the session bus: start gnome-keyring"
-    display_ready || say "no X display: start Xvfb, or set QT_QPA_PLATFORM=offscreen"
 fi
 
 if docker_ready >/dev/null 2>&1 && [ -n "${DOCKER_HOST:-}" ]; then echo "export DOCKER_HOST='$DOCKER_HOST'"; fi
 if registry_ready >/dev/null 2>&1; then echo "export GPN_REGISTRY='$registry'"; fi
 if bus_ready >/dev/null 2>&1; then echo "export DBUS_SESSION_BUS_ADDRESS='$DBUS_SESSION_BUS_ADDRESS'"; fi
-if display_ready; then echo "export DISPLAY='$DISPLAY'"; fi
 exit "$failed"

@@ -16,11 +16,11 @@ import pytest
 
 from gpn_desktop.adapters.keyring import KeyringSecrets
 from gpn_desktop.core.errors import KeyringUnavailable
+from tests import displays
 from tests.contract.runtime import images
 
 pytestmark = pytest.mark.timeout(300)
 CLOSED_WITHIN = 5.0
-NEEDED = ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS")
 
 
 def missing(what: str) -> None:
@@ -32,9 +32,8 @@ def missing(what: str) -> None:
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[str]:
     """A name in the keyring that is this test's own, empty again afterwards."""
-    for name in NEEDED:
-        if not os.environ.get(name):
-            missing(f"{name} is not set: there is no display, or no Secret Service")
+    if not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        missing("DBUS_SESSION_BUS_ADDRESS is not set: there is no Secret Service")
     secrets = KeyringSecrets(f"e2e-{os.getpid()}-{tmp_path.name}", within=20)
     try:
         asyncio.run(secrets.probe())
@@ -44,19 +43,30 @@ def account(tmp_path: Path) -> Iterator[str]:
     asyncio.run(secrets.forget())
 
 
-def environment(folder: Path, account: str) -> dict[str, str]:
-    """A home of the test's own, on the machine's display and bus."""
+@pytest.fixture
+def display() -> Iterator[str]:
+    with displays.display() as name:
+        yield name
+
+
+def environment(folder: Path, account: str, display: str) -> dict[str, str]:
+    """A home of the test's own, on its display and the machine's bus."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("GPN_", "QT_QPA"))}
     data = folder / "data"
-    return {**ours, "GPN_DATA_DIR": str(data), "GPN_KEY_NAME": account,
+    return {**ours, "DISPLAY": display, "GPN_DATA_DIR": str(data), "GPN_KEY_NAME": account,
             "GPN_CONFIG": "", "XDG_CONFIG_HOME": str(folder / "config")}  # fmt: skip
 
 
-def test_from_first_start_to_a_paid_proof(tmp_path: Path, account: str) -> None:
+def test_from_first_start_to_a_paid_proof(tmp_path: Path, account: str, display: str) -> None:
     images.need_docker()
     command = [sys.executable, "-m", "tests.e2e.driver", str(tmp_path), "2"]
     run = subprocess.run(
-        command, capture_output=True, text=True, env=environment(tmp_path, account), timeout=280, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env=environment(tmp_path, account, display),
+        timeout=280,
+        check=False,
     )
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
     told = {key: value for line in lines for key, value in line.items()}
@@ -80,7 +90,9 @@ def test_from_first_start_to_a_paid_proof(tmp_path: Path, account: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_window_ends_in_order_on_a_signal(tmp_path: Path, account: str, number: signal.Signals) -> None:
+def test_the_window_ends_in_order_on_a_signal(
+    tmp_path: Path, account: str, display: str, number: signal.Signals
+) -> None:
     """Where nothing is set up: from a start page on a real display."""
     command = [sys.executable, "-m", "gpn_desktop", "--startup-report"]
     with subprocess.Popen(
@@ -88,7 +100,7 @@ def test_the_window_ends_in_order_on_a_signal(tmp_path: Path, account: str, numb
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(tmp_path, account),
+        env=environment(tmp_path, account, display),
     ) as program:
         assert program.stdout is not None
         assert "first_paint_ms" in program.stdout.readline()

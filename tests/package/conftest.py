@@ -7,13 +7,12 @@ ARGS=--check``.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import displays
 from tests.package.machine import BareMachine
 
 REASON = "GPN_PACKAGE names no built folder; `make package ARGS=--check` builds one and tests it"
@@ -44,17 +43,6 @@ def bare(tmp_path: Path) -> BareMachine:
 
 @pytest.fixture
 def display(folder: Path) -> Iterator[str]:
-    """An X server of its own."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("There is no Xvfb here (Debian: xvfb), so no window can be shown")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as answer:
-            number = answer.readline().strip()
-        try:
-            assert number, "Xvfb did not start"
-            yield f":{number}"
-        finally:
-            server.terminate()
+    """A screen of its own, for the tests that a built folder lets run."""
+    with displays.display("1280x800") as name:
+        yield name

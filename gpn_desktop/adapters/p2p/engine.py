@@ -268,7 +268,7 @@ class Engine:
     async def leave(self, consumer: Address) -> None:
         self._joined.discard(consumer)
         if self.stack is not None:
-            for topic in self.names.topics(consumer):
+            for topic in reversed(self.names.topics(consumer)):
                 await self.stack.pubsub.unsubscribe(topic)
                 self.stack.pubsub.remove_topic_validator(topic)
 

@@ -149,7 +149,7 @@ class MemoryNetwork:
         self._inbox.put(Received(message, author))
 
     def committee_peers(self, consumer: Address) -> int:
-        topic = self._names.topics(consumer)[0]
+        topic = self._names.topic(Kind.REQUESTS, consumer)
         return sum(topic in peer._topics for peer in self._peers())
 
     async def fetch(self, hash32: Hash32, size: int, providers: Sequence[Address], within: float) -> bytes:

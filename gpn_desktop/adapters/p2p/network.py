@@ -12,6 +12,7 @@ from gpn_desktop.adapters.p2p.bridge import BridgeClosed, TrioThread
 from gpn_desktop.adapters.p2p.engine import Engine
 from gpn_desktop.adapters.p2p.inbox import Inbox
 from gpn_desktop.adapters.p2p.options import NetworkOptions
+from gpn_desktop.adapters.p2p.topics import Kind
 from gpn_desktop.core.errors import NetworkDown, PortInUse
 from gpn_desktop.core.messages import PeerMessage
 from gpn_desktop.core.types import Address, Domain, Hash32
@@ -75,7 +76,7 @@ class LibP2PNetwork:
         stack = self._engine.stack
         if stack is None:
             return 0
-        topic = self._engine.names.topics(consumer)[0]
+        topic = self._engine.names.topic(Kind.REQUESTS, consumer)
         # Both are replaced or changed by the other thread; each of these copies is one atomic step.
         return len(set(stack.pubsub.peer_topics.get(topic, ())) & set(stack.pubsub.peers))
 

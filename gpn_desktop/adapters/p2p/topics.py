@@ -31,7 +31,8 @@ class Kind(Enum):
     STATUS = "status"
 
 
-CONSUMER_KINDS: Final = (Kind.REQUESTS, Kind.PROOFS, Kind.VOTES)
+# In the order of joining: peers are counted by the topic of requests, and by then must hear the others too.
+CONSUMER_KINDS: Final = (Kind.PROOFS, Kind.VOTES, Kind.REQUESTS)
 
 
 def kind_of(message: PeerMessage) -> Kind:

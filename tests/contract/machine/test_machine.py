@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +14,7 @@ from gpn_desktop.adapters.system import idle
 from gpn_desktop.adapters.system.machine import LocalZone, MemoryMachine, SystemMachine
 from gpn_desktop.core.pausing import program_name
 from gpn_desktop.ports.machine import MachineReading, MachineSensors, Sense
+from tests import displays
 
 ALL = frozenset(Sense)
 
@@ -105,23 +102,9 @@ def test_the_local_zone_is_like_the_zone_itself() -> None:
 
 
 @pytest.fixture
-def display(tmp_path: Path) -> Iterator[str]:
-    xvfb = shutil.which("Xvfb")
-    if xvfb is None:
-        if os.environ.get("GPN_REQUIRE_ENGINES") == "1":
-            pytest.fail("Xvfb is required")
-        pytest.skip("Xvfb is not installed")
-    ready, told = os.pipe()
-    server = subprocess.Popen(
-        [xvfb, "-displayfd", str(told), "-screen", "0", "64x64x24", "-nolisten", "tcp", "-noreset"],
-        pass_fds=(told,), stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(told)
-    with os.fdopen(ready) as pipe:
-        number = pipe.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait(10)
+def display() -> Iterator[str]:
+    with displays.display("64x64") as name:
+        yield name
 
 
 def test_an_x_server_tells_since_when_nobody_was_there(display: str) -> None:

@@ -18,6 +18,11 @@ def test_names_follow_from_the_deployment() -> None:
     assert (names.fetch, names.sync) == ("/gpn/fetch/1", "/gpn/sync/1")
 
 
+def test_who_is_counted_by_the_requests_hears_the_other_topics_already() -> None:
+    names = Names(DOMAIN)
+    assert names.topics(CONSUMER)[-1] == names.topic(Kind.REQUESTS, CONSUMER)
+
+
 def test_testing_mode_meets_no_other_network() -> None:
     names, testing = Names(DOMAIN), Names(TESTING_DOMAIN)
     assert not set(names.topics(CONSUMER)) & set(testing.topics(CONSUMER))
