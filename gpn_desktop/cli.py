@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpn_desktop import __version__
 from gpn_desktop.composition.command_args import (
@@ -21,14 +22,17 @@ from gpn_desktop.composition.command_args import (
 from gpn_desktop.config import add_arguments
 from gpn_desktop.core.errors import GpnError
 
+if TYPE_CHECKING:
+    from gpn_desktop.ui.shell import Shell
+
 INTERRUPTED = 130
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+def main(argv: Sequence[str] | None = None, shell: Shell | None = None) -> int:
+    """Run one command; its exit code. ``shell`` is the window, where it is in sight already."""
     args = _parser().parse_args(argv)
     try:
-        return _run(args)
+        return _run(args, shell)
     except GpnError as error:
         print(f"gpn-desktop: {error}", file=sys.stderr)
         return 1
@@ -36,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, shell: Shell | None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes past logging, from its import on
     # Imported late: --help and --version should not wait for web3, libp2p or Qt.
     from gpn_desktop.composition import commands
@@ -45,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
         case "node":
             return commands.node(args)
         case "demo":
-            return commands.demo(args)
+            return commands.demo(args, shell)
         case "request":
             return commands.request(args)
         case "contracts":
@@ -63,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
         case "doctor":
             return commands.doctor(args)
         case _:
-            return commands.window(args)
+            return commands.window(args, shell)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from gpn_desktop import config as settings
 from gpn_desktop.composition import logs
+
+if TYPE_CHECKING:
+    from gpn_desktop.ui.shell import Shell
 
 
 def node(args: argparse.Namespace) -> int:
@@ -28,7 +32,7 @@ def node(args: argparse.Namespace) -> int:
     return 0
 
 
-def demo(args: argparse.Namespace) -> int:
+def demo(args: argparse.Namespace, shell: Shell | None) -> int:
     from gpn_desktop.composition.demo_args import DemoArgs
 
     logs.configure("warning")
@@ -38,14 +42,15 @@ def demo(args: argparse.Namespace) -> int:
     )  # fmt: skip
     wanted.check()
     if not args.headless:
-        from gpn_desktop.ui.app import has_display, run_gui
+        from gpn_desktop.ui.shell import has_display
 
         if has_display():
             from gpn_desktop.composition.desk import window_start
             from gpn_desktop.composition.openings import demo_opening, node_opening
+            from gpn_desktop.ui.app import run_gui
 
             start = window_start(args.config, single=False, report=args.startup_report)
-            return run_gui(demo_opening(wanted), node_opening(args.config, start.desk), start)
+            return run_gui(demo_opening(wanted), node_opening(args.config, start.desk), start, shell)
         print("There is no display here, so the demo runs without a window.", flush=True)
     from gpn_desktop.composition.demo import print_report, run_headless
 
@@ -107,8 +112,8 @@ def key(args: argparse.Namespace) -> int:
     return asyncio.run(run_key(args.action))
 
 
-def window(args: argparse.Namespace) -> int:
-    from gpn_desktop.ui.app import has_display, run_gui
+def window(args: argparse.Namespace, shell: Shell | None) -> int:
+    from gpn_desktop.ui.shell import has_display
 
     if not has_display():
         print("gpn-desktop: there is no display. Use `gpn-desktop node`.", file=sys.stderr)
@@ -116,6 +121,7 @@ def window(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.demo_args import DemoArgs
     from gpn_desktop.composition.desk import window_start
     from gpn_desktop.composition.openings import demo_opening, node_opening
+    from gpn_desktop.ui.app import run_gui
 
     start = window_start(args.config, report=args.startup_report)
-    return run_gui(node_opening(args.config, start.desk), demo_opening(DemoArgs()), start)
+    return run_gui(node_opening(args.config, start.desk), demo_opening(DemoArgs()), start, shell)

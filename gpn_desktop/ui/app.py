@@ -14,16 +14,14 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QApplication
-
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.ui import language, startup
 from gpn_desktop.ui.collector import MainThreadCollector
 from gpn_desktop.ui.opening import Background, Opening, Start
 from gpn_desktop.ui.pages.start import UNSET
+from gpn_desktop.ui.shell import Shell, open_shell
 from gpn_desktop.ui.signals import QuitSignals
 from gpn_desktop.ui.single import SingleInstance, raise_other
-from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.window import MainWindow
 
 if TYPE_CHECKING:
@@ -38,22 +36,16 @@ CLOSE_SECONDS = 7.0
 SWITCH_SECONDS = 0.0005
 
 
-def has_display() -> bool:
-    """Whether a window can be shown here."""
-    if sys.platform in ("darwin", "win32"):
-        return True
-    if os.environ.get("QT_QPA_PLATFORM", "").startswith(("offscreen", "minimal", "vnc")):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def run_gui(opening: Opening, other: Opening | None = None, start: Start | None = None) -> int:
+def run_gui(
+    opening: Opening, other: Opening | None = None, start: Start | None = None, shell: Shell | None = None
+) -> int:
     """Run the window until it is closed, or SIGINT or SIGTERM comes; the process's exit code.
 
     Args:
         opening: what is opened first.
         other: offered where that cannot start.
         start: what is there without a node, and under which name a second start finds this one.
+        shell: the window, where it is in sight already.
 
     Returns:
         0, or 1 if the window was closed over a failed start or the node did not shut down in order.
@@ -61,31 +53,27 @@ def run_gui(opening: Opening, other: Opening | None = None, start: Start | None 
     os.environ.setdefault("QT_API", "pyside6")
     import qasync  # type: ignore[import-untyped]  # picks its Qt by QT_API when it is imported
 
-    app = QApplication.instance()
-    if not isinstance(app, QApplication):
-        app = QApplication(sys.argv[:1])
-    app.setApplicationName("gpn-desktop")
-    app.setApplicationDisplayName("GPN Desktop")
-    app.setDesktopFileName("org.gpn.desktop")  # the package's entry; Wayland takes the window's icon from it
+    shell = shell or open_shell("system", report=False)
+    app = shell.theme.app
     if start is not None and start.instance and raise_other(start.instance):
         return 0
     # Network and chain threads must hand the interpreter over within a frame.
     sys.setswitchinterval(SWITCH_SECONDS)
-    qt_app = app
-    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(qt_app)) as runner:
-        return runner.run(_desktop(qt_app, opening, other, start or Start()))
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
+        return runner.run(_desktop(shell, opening, other, start or Start()))
 
 
-async def _desktop(app: QApplication, opening: Opening, other: Opening | None, start: Start) -> int:
-    return await Desktop(app, opening, other, start).run()
+async def _desktop(shell: Shell, opening: Opening, other: Opening | None, start: Start) -> int:
+    return await Desktop(shell, opening, other, start).run()
 
 
 class Desktop:
     """One run: start, live, shut down in order. Made on the running loop, which its window's tasks use."""
 
     def __init__(
-        self, app: QApplication, opening: Opening, other: Opening | None = None, start: Start | None = None
+        self, shell: Shell, opening: Opening, other: Opening | None = None, start: Start | None = None
     ) -> None:
+        app = shell.theme.app
         app.setQuitOnLastWindowClosed(False)  # the node is to be shut down first
         self._begin = start = start or Start()
         self._opening = opening
@@ -98,7 +86,7 @@ class Desktop:
         if self._preferences is not None:
             language.use(app, self._preferences.ui.language)
             self._preferences.subscribe(self._prefer)
-        self._theme = Theme(app)
+        self._shell, self._theme = shell, shell.theme
         self._prefer()
         self.window = MainWindow(self._theme, opening.title, opening.banner, start.desk)
         self._instance = SingleInstance(start.instance, self.window) if start.instance else None
@@ -114,8 +102,9 @@ class Desktop:
         collector = MainThreadCollector(self.window)
         self.window.show_starting(self._opening)
         if self._begin.report:
-            startup.report(self.window)
-        self.window.show()
+            startup.report(self.window, "complete_ms")
+        self._shell.hold(self.window)
+        self._shell.show()
         self.window.open_tray()
         code = 0
         try:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QVBoxLayout, QWidget
 
 from gpn_desktop.ui.pagelist import PageSpec
 from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import label
+from gpn_desktop.ui.theme import SIDEBAR, Theme
+from gpn_desktop.ui.widgets.brand import MARGINS, Brand
 
-WIDTH = 208
 ITEM = 35
 DIMMED = 0.45  # what cannot be opened yet
 
@@ -36,7 +35,7 @@ class NavButton(QAbstractButton):
         theme.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(self._theme.fonts.px(WIDTH - 17), self._theme.fonts.px(ITEM))
+        return QSize(self._theme.fonts.px(SIDEBAR - 17), self._theme.fonts.px(ITEM))
 
     def show_count(self, count: int) -> None:
         if count != self.count:
@@ -95,15 +94,15 @@ class Sidebar(QWidget):
         super().__init__()
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedWidth(theme.fonts.px(WIDTH))
+        self.setFixedWidth(theme.fonts.px(SIDEBAR))
         self._theme, self._go = theme, go
         self.buttons: dict[str, NavButton] = {}
         self._alone = frozenset(spec.key for spec in pages if spec.alone)
         self._group = QButtonGroup(self)
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 20, 8, 8)
+        column.setContentsMargins(*MARGINS)
         column.setSpacing(2)
-        column.addLayout(self._brand())
+        column.addWidget(Brand(theme))
         column.addSpacing(18)
         for spec in pages:
             if not spec.low:
@@ -138,18 +137,3 @@ class Sidebar(QWidget):
 
     def mark(self, key: str) -> None:
         self.buttons[key].setChecked(True)
-
-    def _brand(self) -> QHBoxLayout:
-        fonts = self._theme.fonts
-        row = QHBoxLayout()
-        row.setContentsMargins(12, 0, 0, 0)
-        row.setSpacing(10)
-        logo = QLabel("G")
-        logo.setObjectName("logo")
-        logo.setFont(fonts.make(14, fonts.strong.weight()))
-        logo.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        logo.setFixedSize(fonts.px(24), fonts.px(24))
-        row.addWidget(logo)
-        row.addWidget(label("GPN Desktop", fonts.brand))
-        row.addStretch(1)
-        return row

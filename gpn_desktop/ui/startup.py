@@ -57,6 +57,6 @@ class FirstPaint(QObject):
         self.deleteLater()
 
 
-def report(window: QWidget) -> None:
-    """Print one line of JSON on stdout when ``window`` is painted."""
-    FirstPaint(window, lambda took: print(json.dumps({"first_paint_ms": took}), flush=True))
+def report(window: QWidget, name: str) -> None:
+    """Print one line of JSON on stdout, with the milliseconds under this name, when ``window`` is painted."""
+    FirstPaint(window, lambda took: print(json.dumps({name: took}), flush=True))

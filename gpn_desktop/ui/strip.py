@@ -11,7 +11,7 @@ from gpn_desktop.core.gpus import GpuReading
 from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import plural, tr
-from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.theme import STRIP, Theme
 from gpn_desktop.ui.widgets.basic import Elided, IconLabel, label, set_property
 from gpn_desktop.ui.widgets.pause_menu import PauseButton
 
@@ -30,7 +30,7 @@ class Strip(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = theme
         fonts = theme.fonts
-        self.setFixedHeight(fonts.px(32))
+        self.setFixedHeight(fonts.px(STRIP))
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 0, 12, 0)
         row.setSpacing(20)

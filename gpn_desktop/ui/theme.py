@@ -31,6 +31,11 @@ from gpn_desktop.ui.style import stylesheet
 GRID = 8
 ICONS = RESOURCES / "icons"
 BODY_PX = 13
+# The frame, in pixels at the normal size of text: window, least window, width of sidebar, height of strip.
+WINDOW = (1280, 800)
+WINDOW_LEAST = (960, 600)
+SIDEBAR = 208
+STRIP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ class Theme(QObject):
 
     def __init__(self, app: QApplication, tokens: Tokens | None = None) -> None:
         super().__init__(app)
-        self._app = app
+        self.app = app
         self._chosen = tokens is not None
         self.motion = True
         self.tokens = tokens or _system_tokens()
@@ -125,14 +130,14 @@ class Theme(QObject):
         if wanted != self.motion:
             self.motion = wanted
             for effect in (Qt.UIEffect.UI_AnimateMenu, Qt.UIEffect.UI_AnimateCombo):
-                self._app.setEffectEnabled(effect, wanted)
+                self.app.setEffectEnabled(effect, wanted)
             self.changed.emit()
 
     def color(self, tone: str) -> QColor:
         return _color(self.tokens.color(tone))
 
     def pixmap(self, name: str, tone: str, size: int = 14) -> QPixmap:
-        ratio = self._app.devicePixelRatio()
+        ratio = self.app.devicePixelRatio()
         return _pixmap(name, self.tokens.color(tone), size, ratio)
 
     def icon(self, name: str, tone: str, size: int = 16) -> QIcon:
@@ -148,8 +153,8 @@ class Theme(QObject):
             self.use(_system_tokens())
 
     def _apply(self) -> None:
-        self._app.setPalette(_palette(self.tokens))
-        self._app.setStyleSheet(stylesheet(self.tokens, self.fonts.scale, self.fonts.mono.family()))
+        self.app.setPalette(_palette(self.tokens))
+        self.app.setStyleSheet(stylesheet(self.tokens, self.fonts.scale, self.fonts.mono.family()))
 
 
 class Fonts:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -36,7 +36,7 @@ from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.strip import PLAY_NETWORKS, Strip, is_test_prover
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
-from gpn_desktop.ui.theme import ICONS, Theme
+from gpn_desktop.ui.theme import WINDOW, WINDOW_LEAST, Theme
 from gpn_desktop.ui.tray import Tray
 from gpn_desktop.ui.widgets.banners import Banner, BannerArea
 from gpn_desktop.ui.widgets.pause_menu import PauseNote
@@ -51,7 +51,7 @@ MOST_BANNERS = 3
 
 
 class MainWindow(QMainWindow):
-    """Up before there is a facade: first a starting page, then ``attach``."""
+    """Up before there is a facade: first a starting page, then ``attach``. A ``Shell`` holds it on screen."""
 
     quit_asked = Signal()
     join_asked = Signal()  # a node of one's own in place of the demo
@@ -75,9 +75,8 @@ class MainWindow(QMainWindow):
         self.tasks = Tasks(self.show_error)
         self._context = PageContext(None, self.tasks, theme, self.go_to, None, self._desk)
         self.setWindowTitle(title)
-        self.setWindowIcon(QIcon(str(ICONS / "app.svg")))
-        self.resize(theme.fonts.px(1280), theme.fonts.px(800))
-        self.setMinimumSize(theme.fonts.px(960), theme.fonts.px(600))
+        self.resize(*map(theme.fonts.px, WINDOW))
+        self.setMinimumSize(*map(theme.fonts.px, WINDOW_LEAST))
         self._build()
         self._shortcut("Ctrl+Q", self.ask_quit)
         self._shortcut("Ctrl+F", self._search)
@@ -95,7 +94,7 @@ class MainWindow(QMainWindow):
         self.sidebar.hide_pages(_story_pages())
         self.sidebar.mark("home")
         self.banners = BannerArea(theme, self._dismiss, self.go_to)
-        self.quit_sheet = QuitSheet(theme, self._finish_first, self.quit_now, self.hide)
+        self.quit_sheet = QuitSheet(theme, self._finish_first, self.quit_now, self._to_tray)
         self.start_page = StartPage(theme, self.tasks, self._desk, self.go_to)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.start_page)
@@ -311,7 +310,7 @@ class MainWindow(QMainWindow):
             return
         event.ignore()
         if self._stays():
-            self.hide()
+            self._to_tray()
         else:
             self.ask_quit()
 
@@ -357,11 +356,15 @@ class MainWindow(QMainWindow):
 
     def show_window(self, page: str = "") -> None:
         """To the front, from wherever it is, on ``page``."""
-        self.showNormal() if self.isMinimized() else self.show()
-        self.raise_()
-        self.activateWindow()
+        frame = self.window()
+        frame.showNormal() if frame.isMinimized() else frame.show()
+        frame.raise_()
+        frame.activateWindow()
         if page:
             self.go(page)
+
+    def _to_tray(self) -> None:
+        self.window().hide()
 
     def _note_shown(self, note: Note) -> None:
         if self.tray is not None and not self.isActiveWindow():
@@ -379,7 +382,7 @@ class MainWindow(QMainWindow):
         if self._live is not None:
             self._live.close()
         self._may_close = True
-        self.close()
+        self.window().close()
 
 
 def _story_pages() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ os.environ.setdefault("QT_API", "pyside6")
 import qasync
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from gpn_desktop.composition.demo_args import DemoArgs
 from gpn_desktop.composition.desk import window_start
@@ -27,6 +27,7 @@ from gpn_desktop.services.views import Phase
 from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.pages.demo import DemoPage
 from gpn_desktop.ui.pages.wallet import WalletPage
+from gpn_desktop.ui.shell import Shell, open_shell
 
 PASSPHRASE = "correct horse battery"
 SECONDS = float(os.environ.get("E2E_SECONDS", "200"))
@@ -142,12 +143,10 @@ class Person:
         tell(pages=sorted(self.window.pages), bad=banners)
 
 
-async def main(folder: Path, requests: int) -> int:
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
+async def main(shell: Shell, folder: Path, requests: int) -> int:
     start = window_start(None)
     demo = demo_opening(DemoArgs(nodes=3, requests=requests))
-    desktop = Desktop(app, node_opening(None, start.desk), demo, start)
+    desktop = Desktop(shell, node_opening(None, start.desk), demo, start)
     ended = asyncio.ensure_future(desktop.run())
     person = Person(desktop, folder)
     for act in (person.wallet, person.demo, person.tour):
@@ -158,11 +157,11 @@ async def main(folder: Path, requests: int) -> int:
     began = time.monotonic()
     desktop.window.ask_quit()
     code = await ended
-    tell(code=code, closed_in=round(time.monotonic() - began, 2), platform=app.platformName())
+    tell(code=code, closed_in=round(time.monotonic() - began, 2), platform=shell.theme.app.platformName())
     return code
 
 
 if __name__ == "__main__":
-    application = QApplication(sys.argv[:1])
-    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
-        sys.exit(runner.run(main(Path(sys.argv[1]), int(sys.argv[2]))))
+    window = open_shell("dark", report=False)
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(window.theme.app)) as runner:
+        sys.exit(runner.run(main(window, Path(sys.argv[1]), int(sys.argv[2]))))

@@ -15,10 +15,12 @@ from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import NotSetUp, PortInUse
 from gpn_desktop.services.facade import Facade
-from gpn_desktop.ui.app import Desktop, has_display
+from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.opening import Opening, Start
 from gpn_desktop.ui.pages.demo import DemoPage
+from gpn_desktop.ui.shell import Shell, has_display
 from gpn_desktop.ui.story import Story
+from gpn_desktop.ui.theme import Theme
 from tests.ui.conftest import until
 from tests.ui.fake import FakeFacade, demo_view
 from tests.ui.fake_desk import joining_desk
@@ -29,7 +31,7 @@ UI = Path(__file__).resolve().parents[2] / "gpn_desktop" / "ui"
 def desktop(
     qapp: QApplication, make: Callable[[], object], background: Callable[[Facade], object] | None = None
 ) -> Desktop:
-    return Desktop(qapp, Opening(make, background=background))  # type: ignore[arg-type]
+    return Desktop(Shell(Theme(qapp)), Opening(make, background=background))  # type: ignore[arg-type]
 
 
 async def test_closing_awaits_the_shutdown(qapp: QApplication) -> None:
@@ -128,7 +130,9 @@ async def test_where_nothing_is_set_up_the_demo_can_be_opened_instead(
     other = Opening(
         make, title="Demo", story=story, offer="Try the demo network", pitch="It shows everything."
     )
-    run = Desktop(qapp, Opening(unset, offer="Join a network"), other, Start(joining_desk(tmp_path)))
+    run = Desktop(
+        Shell(Theme(qapp)), Opening(unset, offer="Join a network"), other, Start(joining_desk(tmp_path))
+    )
     window, start = run.window, run.window.start_page
     ended = asyncio.ensure_future(run.run())
     await until(start.instead.isVisible)

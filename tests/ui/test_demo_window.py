@@ -26,7 +26,9 @@ from gpn_desktop.ui.pages.home import HomePage
 from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.pages.network import NetworkPage
 from gpn_desktop.ui.pages.votes import VotesPage
+from gpn_desktop.ui.shell import Shell
 from gpn_desktop.ui.story import Story
+from gpn_desktop.ui.theme import Theme
 
 pytestmark = pytest.mark.timeout(240)
 ARGS = DemoArgs(nodes=3, requests=1, builtin=True)
@@ -66,7 +68,7 @@ async def opened(
     before = children()
     opening = demo_opening(args)
     assert opening.story is not None
-    desktop = Desktop(qapp, opening)
+    desktop = Desktop(Shell(Theme(qapp)), opening)
     run = asyncio.ensure_future(desktop.run())
     try:
         yield desktop, opening.story, run
@@ -195,7 +197,7 @@ async def test_without_a_chain_program_it_says_so_and_can_be_tried_again(
     assert opening.story is not None
     chains: list[object] = []
     opening.story.told.connect(lambda line: "local chain" in line.text and chains.append(line))
-    desktop = Desktop(qapp, opening)
+    desktop = Desktop(Shell(Theme(qapp)), opening)
     run = asyncio.ensure_future(desktop.run())
     start = desktop.window.start_page
     await eventually(start.retry.isVisible, run)

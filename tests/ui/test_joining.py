@@ -17,7 +17,9 @@ from gpn_desktop.services.facade import Facade
 from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.opening import Opening, Start
 from gpn_desktop.ui.pages.joining import JoinCard
+from gpn_desktop.ui.shell import Shell
 from gpn_desktop.ui.story import Story
+from gpn_desktop.ui.theme import Theme
 from tests.ui.conftest import until
 from tests.ui.fake import FakeFacade, demo_view
 from tests.ui.fake_desk import CONTRACT, ENDPOINT, joining_desk
@@ -33,7 +35,7 @@ class Machine:
         self.starts = 0
         demo = Opening(self.demo, story=Story(), offer="Try the demo network", title="Demo")
         own = Opening(self.own, offer="Join a network", title="Own")
-        self.run = Desktop(qapp, own, demo, Start(desk, furnish=self.furnish))
+        self.run = Desktop(Shell(Theme(qapp)), own, demo, Start(desk, furnish=self.furnish))
         self.window = self.run.window
         self.furnished = False
         self.ended = asyncio.ensure_future(self.run.run())

@@ -34,7 +34,7 @@ async def test_the_first_paint_is_told_once(qapp: QApplication, capsys: pytest.C
     window = QWidget()
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     startup.FirstPaint(window, told.set_result)  # a second call would raise
-    startup.report(window)
+    startup.report(window, "first_paint_ms")
     assert not told.done()
     window.show()
     took = await asyncio.wait_for(told, 5)
