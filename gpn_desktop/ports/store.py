@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.ledger import LedgerRow, Query, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei
@@ -117,8 +118,10 @@ class Store(TxJournal, Protocol):
         """The requests of all jobs that have not ended, oldest first."""
         ...
 
-    async def jobs(self, offset: int, limit: int, search: str = "") -> list[JobRow]:
-        """A page of all jobs, newest first."""
+    async def jobs(
+        self, offset: int, limit: int, search: str = "", order: JobOrder = JobOrder.NEWEST
+    ) -> list[JobRow]:
+        """A page of all jobs that match every word; equals by their first sight, the newest first or last."""
         ...
 
     async def job_count(self) -> int: ...

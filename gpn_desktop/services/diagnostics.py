@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.redaction import marks, redact
 from gpn_desktop.core.types import hex0x
 from gpn_desktop.ports.health import BundleWriter, LogBook, LogLine
@@ -137,7 +138,7 @@ class Diagnostics:
         phases: Counter[str] = Counter()
         offset = 0
         while offset < HISTORY:
-            rows = await self._facade.jobs(offset, PAGE, "")
+            rows = await self._facade.jobs(offset, PAGE, "", JobOrder.NEWEST)
             phases.update(row.phase for row in rows)
             offset += len(rows)
             if len(rows) < PAGE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.types import Address, Domain, Hash32, Request, Wei
 from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.network import PeerInfo
@@ -96,8 +97,8 @@ class Facade(Protocol):
         """
         ...
 
-    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
-        """A page of the history, newest first."""
+    async def jobs(self, offset: int, limit: int, search: str, order: JobOrder) -> list[JobRow]:
+        """A page of the history."""
         ...
 
     async def transactions(self, request_id: Hash32) -> list[TxRecord]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gpn_desktop.core.errors import FileNotWritten
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.types import Hash32, hex0x
 from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Store
@@ -24,7 +25,8 @@ HEADER: Final = (
 # What a spreadsheet would run as a formula; a client chooses its own request ids.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
-Fetch = Callable[[int, int, str], Awaitable[Sequence[JobRow]]]
+
+Fetch = Callable[[int, int, str, JobOrder], Awaitable[Sequence[JobRow]]]
 
 
 class Saver(Protocol):
@@ -49,7 +51,7 @@ async def transactions_of(store: Store, request_id: Hash32) -> list[TxRecord]:
 
 
 async def export_jobs(
-    fetch: Fetch, search: str, path: Path, save: Saver, progress: Callable[[int], None]
+    fetch: Fetch, search: str, order: JobOrder, path: Path, save: Saver, progress: Callable[[int], None]
 ) -> int:
     """All requests that match as CSV (RFC 4180, UTF-8); how many. ``progress`` gets the lines so far.
 
@@ -60,7 +62,7 @@ async def export_jobs(
     out = csv.writer(text)
     out.writerow(HEADER)
     count = 0
-    while rows := await fetch(count, PAGE, search):
+    while rows := await fetch(count, PAGE, search, order):
         out.writerows([defused(value) for value in _row(row)] for row in rows)
         count += len(rows)
         progress(count)

@@ -13,6 +13,7 @@ from typing import Final
 
 from gpn_desktop.core import errors
 from gpn_desktop.core.events import ProveFailed
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.messages import PeerMessage, VotesMessage
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
 from gpn_desktop.ports.chain import (
@@ -445,8 +446,8 @@ class Node:
         offer = await offer_of(view, self._chain, self.authority, self.ctx.options.settle.max_batch)
         start_trial(self.trials, view, offer)
 
-    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
-        return await self.ctx.store.jobs(offset, limit, search)
+    async def jobs(self, offset: int, limit: int, search: str, order: JobOrder) -> list[JobRow]:
+        return await self.ctx.store.jobs(offset, limit, search, order)
 
     async def transactions(self, request_id: Hash32) -> list[TxRecord]:
         return await transactions_of(self.ctx.store, request_id)

@@ -15,6 +15,7 @@ from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.machine import MemoryMachine
 from gpn_desktop.adapters.system.preferences import MemoryDocument
 from gpn_desktop.core.errors import GpnError, UnknownRequest
+from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.ledger import LedgerRow
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
@@ -429,14 +430,14 @@ class FakeFacade:
     async def give_up(self, request_id: Hash32) -> None:
         self.given_up.append(request_id)
 
-    async def jobs(self, offset: int, limit: int, search: str) -> list[JobRow]:
+    async def jobs(self, offset: int, limit: int, search: str, order: JobOrder) -> list[JobRow]:
         self.pages.append((offset, limit, search))
         await asyncio.sleep(0)
         if self.jobs_error is not None:
             raise self.jobs_error
         words = search.lower().split()
         found = [r for r in self.history if all(w in f"{r.ref} {hex0x(r.request_id)}" for w in words)]
-        return found[offset : offset + limit]
+        return sorted(found, key=lambda row: place(row, order))[offset : offset + limit]
 
     def _pause(self, paused: bool, gpus: frozenset[str]) -> None:
         self.change(paused=paused)

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QApplication
 
+from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.types import Gwei
 from gpn_desktop.services.views import Phase
 from gpn_desktop.ui.models.jobs import MOST_LINES, PAGE, JobLine, JobsModel, line_of
@@ -105,17 +106,17 @@ class Store:
 
     def __init__(self, rows: int) -> None:
         self.rows = [history_row(number, NEWEST) for number in range(rows)]
-        self.asked: list[tuple[int, int, str]] = []
+        self.asked: list[tuple[int, int, str, JobOrder]] = []
         self.model = JobsModel(lambda *page: self.asked.append(page))
 
     def answer(self) -> None:
-        offset, limit, search = self.asked[-1]
-        found = [row for row in self.rows if search in row.ref]
-        self.model.add_page(search, offset, found[offset : offset + limit])
+        offset, limit, search, order = self.asked[-1]
+        found = sorted((row for row in self.rows if search in row.ref), key=lambda row: place(row, order))
+        self.model.add_page(search, order, offset, found[offset : offset + limit])
 
 
 def in_order(model: JobsModel) -> bool:
-    orders = [line.order for line in model.rows]
+    orders = [model.place(line) for line in model.rows]
     return orders == sorted(orders) and len(set(orders)) == len(orders)
 
 
@@ -185,12 +186,34 @@ def test_search_drops_what_does_not_match_and_late_answers() -> None:
     late = store.asked[-1]
     store.model.show_live((job(1, Phase.PROVING, received_ms=NEWEST + 1),))
     store.model.start("old-29")
-    store.model.add_page(late[2], late[0], store.rows[:PAGE])
+    store.model.add_page(late[2], late[3], late[0], store.rows[:PAGE])
     assert store.model.rows == []
     store.answer()
     assert {line.ref for line in store.model.rows} == {"old-29", *(f"old-29{n}" for n in range(10))}
     store.model.start("proving")
     assert [line.phase for line in store.model.rows] == ["proving"]
+
+
+def test_in_another_order_pages_and_live_requests_stand_where_they_belong() -> None:
+    store = Store(450)
+    store.rows = [replace(row, earned=Gwei(number * 7919 % 449)) for number, row in enumerate(store.rows)]
+    live = job(1, Phase.VERIFIED, received_ms=NEWEST + 1, earned=200)
+    store.model.start()
+    late = store.asked[-1]
+    store.model.show_live((live,))
+    store.model.start("", JobOrder.EARNED)
+    store.model.add_page(late[2], late[3], late[0], store.rows[:PAGE])
+    assert len(store.model.rows) == 1
+    while store.model.fetching:
+        store.answer()
+        store.model.fetchMore(QModelIndex())
+    earned = [line.earned for line in store.model.rows]
+    assert len(earned) == 451
+    assert earned == sorted(earned, reverse=True)
+    store.model.show_live((replace(live, earned=Gwei(10**6)),))
+    assert store.model.rows[0].request_id == live.request_id
+    assert store.model.find(live.request_id) == 0
+    assert in_order(store.model)
 
 
 def test_a_failed_page_ends_the_list_and_a_new_search_tries_again() -> None:
@@ -211,8 +234,26 @@ def test_the_table_gives_back_old_lines() -> None:
         for number in range(MOST_LINES + 1)
     )
     store.model.show_live(many)
-    assert len(store.model.rows) == MOST_LINES // 2
+    assert len(store.model.rows) == MOST_LINES - PAGE
     assert store.model.canFetchMore(QModelIndex())
+    assert in_order(store.model)
+
+
+def test_what_is_on_the_screen_is_not_given_back() -> None:
+    store = Store(MOST_LINES + 4 * PAGE)
+    store.model.start()
+    while store.model.fetching:
+        store.answer()
+        store.model.fetchMore(QModelIndex())
+    live = (job(1, Phase.PROVING, received_ms=NEWEST + 1),)
+    store.model.show_live(live, MOST_LINES + 3 * PAGE)
+    assert len(store.model.rows) == MOST_LINES + 4 * PAGE + 1
+    store.model.show_live(live, 20)
+    assert len(store.model.rows) == MOST_LINES - PAGE
+    while store.model.canFetchMore(QModelIndex()):
+        store.model.fetchMore(QModelIndex())
+        store.answer()
+    assert len(store.model.rows) == MOST_LINES + 4 * PAGE + 1
     assert in_order(store.model)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from gpn_desktop.adapters.sqlite.codec import decode_any, encode
 from gpn_desktop.adapters.sqlite.rows import search_text
 from gpn_desktop.core.errors import StoreClosed
+from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.ledger import QUARTER_MS, LedgerRow, Query, Sort, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis
@@ -105,12 +106,15 @@ class MemoryStore:
                 found.setdefault(kept.request_id, (since, kept.message))
         return [message for _, message in sorted(found.values(), key=lambda entry: entry[0])]
 
-    async def jobs(self, offset: int, limit: int, search: str = "") -> list[JobRow]:
+    async def jobs(
+        self, offset: int, limit: int, search: str = "", order: JobOrder = JobOrder.NEWEST
+    ) -> list[JobRow]:
         self._check()
         words = search.lower().split()
         found = [row for row in self._jobs.values() if all(word in search_text(row) for word in words)]
-        found.reverse()
-        found.sort(key=lambda row: row.received_ms, reverse=True)
+        if order is not JobOrder.OLDEST:
+            found.reverse()
+        found.sort(key=lambda row: place(row, order))
         return found[offset : offset + limit]
 
     async def job_count(self) -> int:

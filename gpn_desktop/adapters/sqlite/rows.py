@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from gpn_desktop.adapters.sqlite.codec import decode, decode_any, encode, seal, unseal
+from gpn_desktop.adapters.sqlite.schema import order_figures
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Hash32, Millis, hex0x
 from gpn_desktop.ports.chain import TxRecord
@@ -68,14 +69,16 @@ def kept(row: tuple[Any, ...]) -> Kept:
 
 def put_job(row: JobRow) -> Write:
     body = seal(encode(row, JobRow), row.request_id)
-    values = (row.request_id, row.consumer, row.ref, row.received_ms, row.open, search_text(row), body)
+    figures = order_figures(row)
+    values = (row.request_id, row.consumer, row.ref, row.received_ms, row.open, search_text(row), body,
+              *figures.values())  # fmt: skip
+    changing = ("consumer", "ref", "received_ms", "open", "search", "body", *figures)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
 
     def write(db: sqlite3.Connection) -> None:
         db.execute(
-            "INSERT INTO jobs (request_id, consumer, ref, received_ms, open, search, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (request_id) DO UPDATE SET "
-            "consumer = excluded.consumer, ref = excluded.ref, received_ms = excluded.received_ms, "
-            "open = excluded.open, search = excluded.search, body = excluded.body",
+            f"INSERT INTO jobs (request_id, {', '.join(changing)}) VALUES (?{', ?' * len(changing)}) "
+            f"ON CONFLICT (request_id) DO UPDATE SET {changes}",
             values,
         )
 

@@ -11,10 +11,12 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from gpn_desktop.adapters.sqlite.codec import CodecError
+from gpn_desktop.adapters.sqlite.codec import CodecError, decode, unseal
 from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull, StoreLocked
+from gpn_desktop.core.history import took_ms
+from gpn_desktop.ports.store import JobRow
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 _LEDGER: Final = """
 CREATE TABLE ledger (
@@ -40,6 +42,12 @@ CREATE INDEX ledger_of_settlements ON ledger (key, finalize_at);
 CREATE INDEX ledger_open ON ledger (settled_ms, request_id, paid_block) WHERE tx IS NULL;
 """
 
+_ORDERS: Final = """
+CREATE INDEX jobs_by_reward ON jobs (reward, received_ms, number);
+CREATE INDEX jobs_by_earned ON jobs (earned, received_ms, number);
+CREATE INDEX jobs_by_took ON jobs (took, received_ms, number);
+"""
+
 TABLES: Final = (
     """
 CREATE TABLE statements (
@@ -63,10 +71,16 @@ CREATE TABLE jobs (
     received_ms INTEGER NOT NULL,
     open INTEGER NOT NULL,
     search TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    reward INTEGER NOT NULL DEFAULT 0,
+    earned INTEGER NOT NULL DEFAULT 0,
+    took INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX jobs_by_ref ON jobs (ref, consumer);
 CREATE INDEX jobs_by_time ON jobs (received_ms, number);
+"""
+    + _ORDERS
+    + """
 CREATE TABLE settlements (
     key BLOB PRIMARY KEY, finalize_at INTEGER NOT NULL, open INTEGER NOT NULL, body BLOB NOT NULL
 );
@@ -101,8 +115,16 @@ DROP TABLE txs_1;
 CREATE INDEX txs_open ON txs (nonce) WHERE open;
 """,
     3: _LEDGER,
+    # What they hold is in the body, which only Python reads: job_figure is made for this step.
+    4: "".join(
+        f"ALTER TABLE jobs ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0; "
+        f"UPDATE jobs SET {name} = job_figure('{name}', request_id, body); "
+        for name in ("reward", "earned", "took")
+    )
+    + _ORDERS,
 }
 
+_MOST: Final = 2**63 - 1  # an INTEGER of SQLite; a reward may be dearer, and is then the dearest
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _CORRUPT: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOCKED: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -163,6 +185,20 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _job_figure(name: str, request_id: bytes, body: bytes) -> int:
+    try:
+        return order_figures(decode(unseal(body, request_id), JobRow))[name]
+    except CodecError:
+        # A damaged row is told of when it is read; it does not keep all others from being opened.
+        return 0
+
+
+def order_figures(row: JobRow) -> dict[str, int]:
+    """What jobs are sorted by, in columns of these names."""
+    figures = {"reward": int(row.reward), "earned": int(row.earned), "took": took_ms(row)}
+    return {name: min(value, _MOST) for name, value in figures.items()}
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (verdict,) = connection.execute("PRAGMA main.quick_check(1)").fetchone()
     if verdict != "ok":
@@ -176,6 +212,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version == 0:
         connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
     else:
+        connection.create_function("job_figure", 3, _job_figure, deterministic=True)
         for step in range(version + 1, VERSION + 1):
             connection.executescript(f"BEGIN; {_MIGRATIONS[step]} PRAGMA user_version={step}; COMMIT;")
     columns = "hash BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, data BLOB NOT NULL"

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from gpn_desktop.adapters.sqlite import ledger, rows
 from gpn_desktop.adapters.sqlite.codec import CodecError
@@ -23,6 +23,7 @@ from gpn_desktop.adapters.sqlite.schema import (
     translate,
 )
 from gpn_desktop.adapters.sqlite.worker import Operation, Worker
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.ledger import LedgerRow, Query, Sum
 from gpn_desktop.core.messages import PeerMessage, RequestMessage
 from gpn_desktop.core.types import Address, Hash32, Millis
@@ -30,6 +31,15 @@ from gpn_desktop.ports.chain import TxRecord
 from gpn_desktop.ports.store import JobRow, Kept, SettlementRow, WithdrawalRow
 
 T = TypeVar("T")
+
+
+_ORDERS: Final = {
+    JobOrder.NEWEST: "received_ms DESC, number DESC",
+    JobOrder.OLDEST: "received_ms, number",
+    JobOrder.EARNED: "earned DESC, received_ms DESC, number DESC",
+    JobOrder.REWARD: "reward DESC, received_ms DESC, number DESC",
+    JobOrder.SLOWEST: "took DESC, received_ms DESC, number DESC",
+}
 
 
 class SqliteStore:
@@ -129,12 +139,14 @@ class SqliteStore:
                 found.setdefault(statement.request_id, statement.message)
         return list(found.values())
 
-    async def jobs(self, offset: int, limit: int, search: str = "") -> list[JobRow]:
+    async def jobs(
+        self, offset: int, limit: int, search: str = "", order: JobOrder = JobOrder.NEWEST
+    ) -> list[JobRow]:
         words = search.lower().split()
         query = (
             "SELECT request_id, body FROM jobs WHERE 1 "
             + "AND instr(search, ?) " * len(words)
-            + "ORDER BY received_ms DESC, number DESC LIMIT ? OFFSET ?"
+            + f"ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
         )
         return await self._read(rows.many(JobRow, query, *words, limit, offset))
 

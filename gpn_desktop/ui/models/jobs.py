@@ -1,7 +1,7 @@
 """The jobs table: live requests over pages of the history, as one list that only holds what was looked at.
 
-A request is one line whether it comes from a snapshot or from the store; lines are kept newest first, so a
-change is found by bisection and a page of history is one insertion.
+A request is one line whether it comes from a snapshot or from the store; lines are kept in order, so a change
+is found by bisection and a page of history is one insertion.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QObject, Signal
 
+from gpn_desktop.core import history
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.types import Address, Gwei, Hash32, hex0x, short
 from gpn_desktop.services.views import JobView, Phase
 from gpn_desktop.ui import text
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from gpn_desktop.ports.store import JobRow
 
 PAGE = 200
-# Beyond this many lines the oldest are given back; scrolling down fetches them again.
-MOST_LINES = 20_000
+# Beyond this many lines those out of sight are given back; scrolling down fetches them again.
+MOST_LINES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,6 @@ class JobLine:
     @property
     def running(self) -> bool:
         return self.phase in _RUNNING_NAMES
-
-    @property
-    def order(self) -> tuple[int, Hash32]:
-        return (-self.received_ms, self.request_id)
 
 
 _RUNNING_NAMES = frozenset(phase.value for phase in RUNNING)
@@ -151,30 +149,32 @@ def running_columns() -> list[Column[JobLine]]:
     ]
 
 
-Fetch = Callable[[int, int, str], None]
+Fetch = Callable[[int, int, str, JobOrder], None]
+Place = tuple[int, int, Hash32]
 
 
 class JobsModel(TableModel[JobLine]):
-    """``fetch(offset, limit, search)`` is asked for a page; its rows come back through ``add_page``."""
+    """``fetch(offset, limit, search, order)`` is asked for a page; its rows come through ``add_page``."""
 
     counted = Signal()
 
     def __init__(self, fetch: Fetch, parent: QObject | None = None) -> None:
         super().__init__(history_columns(), lambda line: line.request_id, parent)
         self._fetch = fetch
-        self._orders: list[tuple[int, Hash32]] = []
+        self._places: list[Place] = []
         self._known: dict[Hashable, JobLine] = {}
         self._live: tuple[JobView, ...] = ()
         self.search = ""
+        self.order = JobOrder.NEWEST
         self.fetching = False
         # Until ``start``: a view that is laid out early must not make the store read.
         self.complete = True
         self.started = False
         self._offset = 0
 
-    def start(self, search: str = "") -> None:
-        """Show the history that matches ``search`` from its newest page on."""
-        self.search = search.strip()
+    def start(self, search: str = "", order: JobOrder = JobOrder.NEWEST) -> None:
+        """Show the history that matches ``search`` from its first page on."""
+        self.search, self.order = search.strip(), order
         self.started = True
         self._offset, self.complete, self.fetching = 0, False, False
         keep = [line for line in map(line_of, self._live) if matches(line, self.search)]
@@ -187,11 +187,11 @@ class JobsModel(TableModel[JobLine]):
     def fetchMore(self, parent: Index) -> None:  # noqa: N802
         if self.canFetchMore(parent):
             self.fetching = True
-            self._fetch(self._offset, PAGE, self.search)
+            self._fetch(self._offset, PAGE, self.search, self.order)
 
-    def add_page(self, search: str, offset: int, rows: Sequence[JobRow]) -> None:
-        """A page has come; one that was asked for before the search changed is dropped."""
-        if search != self.search or offset != self._offset:
+    def add_page(self, search: str, order: JobOrder, offset: int, rows: Sequence[JobRow]) -> None:
+        """A page has come; one that was asked for before search or order changed is dropped."""
+        if (search, order, offset) != (self.search, self.order, self._offset):
             return
         self.fetching = False
         self._offset += len(rows)
@@ -205,10 +205,12 @@ class JobsModel(TableModel[JobLine]):
         self.fetching, self.complete, self.started = False, True, False
         self.counted.emit()
 
-    def show_live(self, jobs: tuple[JobView, ...]) -> None:
-        """Take the snapshot's jobs over what is known of them."""
+    def show_live(self, jobs: tuple[JobView, ...], seen: int = 0) -> None:
+        """Take the snapshot's jobs over what is known of them; the rows up to ``seen`` are on the screen."""
         self._live = jobs
-        fresh = []
+        fresh: list[JobLine] = []
+        moved: list[tuple[JobLine, JobLine]] = []
+        updated: dict[int, JobLine] = {}
         for job in jobs:
             line = line_of(job)
             known = self._known.get(job.request_id)
@@ -216,9 +218,17 @@ class JobsModel(TableModel[JobLine]):
                 if matches(line, self.search):
                     fresh.append(line)
             elif known != line:
-                self._change(known, line)
+                place = self.place(known)
+                if place == self.place(line):
+                    updated[bisect_left(self._places, place)] = line
+                else:
+                    moved.append((known, line))
+        self._known.update((line.request_id, line) for line in updated.values())
+        self.update_all(updated)
+        for known, line in moved:
+            self._move(known, line)
         self._merge(fresh)
-        self._trim()
+        self._trim(max(MOST_LINES, seen + 2 * PAGE))
         if fresh:
             self.counted.emit()
 
@@ -227,30 +237,30 @@ class JobsModel(TableModel[JobLine]):
 
     def find(self, key: Hashable) -> int:
         line = self._known.get(key)
-        return bisect_left(self._orders, line.order) if line else -1
+        return bisect_left(self._places, self.place(line)) if line else -1
+
+    def place(self, line: JobLine) -> Place:
+        """The smallest is on top; no two lines have the same."""
+        return *history.place(line, self.order), line.request_id
 
     def _replace(self, lines: Iterable[JobLine]) -> None:
-        ordered = sorted(lines, key=lambda line: line.order)
+        ordered = sorted(lines, key=self.place)
         self._known = {line.request_id: line for line in ordered}
-        self._orders = [line.order for line in ordered]
+        self._places = [self.place(line) for line in ordered]
         self.set_rows(ordered)
 
-    def _change(self, known: JobLine, line: JobLine) -> None:
-        at = bisect_left(self._orders, known.order)
-        if known.order == line.order:
-            self._known[line.request_id] = line
-            self.update(at, line)
-            return
+    def _move(self, known: JobLine, line: JobLine) -> None:
+        at = bisect_left(self._places, self.place(known))
         self.remove(at, at)
-        del self._orders[at], self._known[known.request_id]
+        del self._places[at], self._known[known.request_id]
         self._merge([line])
 
     def _merge(self, lines: Sequence[JobLine]) -> None:
         """Insert new lines, as few runs as their places allow."""
         run: list[JobLine] = []
         place = -1
-        for line in sorted(lines, key=lambda line: line.order, reverse=True):
-            at = bisect_left(self._orders, line.order)
+        for line in sorted(lines, key=self.place, reverse=True):
+            at = bisect_left(self._places, self.place(line))
             if at != place and run:
                 self._insert_run(place, run)
                 run = []
@@ -261,16 +271,17 @@ class JobsModel(TableModel[JobLine]):
 
     def _insert_run(self, at: int, backwards: list[JobLine]) -> None:
         run = backwards[::-1]
-        self._orders[at:at] = [line.order for line in run]
+        self._places[at:at] = [self.place(line) for line in run]
         self._known.update((line.request_id, line) for line in run)
         self.insert(at, run)
 
-    def _trim(self) -> None:
-        if len(self.rows) <= MOST_LINES:
+    def _trim(self, most: int) -> None:
+        if len(self.rows) <= most:
             return
-        first = MOST_LINES // 2
+        first = most - PAGE
         for line in self.rows[first:]:
             del self._known[line.request_id]
-        del self._orders[first:]
+        del self._places[first:]
         self.remove(first, len(self.rows) - 1)
-        self._offset, self.complete = min(self._offset, first), False
+        # Not all live requests are in the store yet; a page that overlaps does no harm, a gap would.
+        self._offset, self.complete = max(0, min(self._offset, first - len(self._live))), False

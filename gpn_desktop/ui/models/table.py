@@ -5,8 +5,9 @@ Rows become cells only when they are painted; a delegate asks once per cell for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
@@ -136,6 +137,16 @@ class TableModel(QAbstractTableModel, Generic[Row]):
             return
         self.rows[at] = row
         self.dataChanged.emit(self.index(at, 0), self.index(at, len(self.columns) - 1), [CELL, DISPLAY])
+
+    def update_all(self, rows: Mapping[int, Row]) -> None:
+        """As ``update``, for many rows by their places; neighbours are told of together, which costs less."""
+        changed = sorted(at for at, row in rows.items() if self.rows[at] != row)
+        for at in changed:
+            self.rows[at] = rows[at]
+        last = len(self.columns) - 1
+        for _, run in groupby(enumerate(changed), key=lambda pair: pair[1] - pair[0]):
+            places = [at for _, at in run]
+            self.dataChanged.emit(self.index(places[0], 0), self.index(places[-1], last), [CELL, DISPLAY])
 
     def _remove_others(self, wanted: set[Hashable]) -> None:
         last = len(self.rows) - 1

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter
 
+from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.types import Hash32
 from gpn_desktop.services.views import JobView, NodeView, Phase
 from gpn_desktop.ui import text
@@ -21,6 +22,7 @@ from gpn_desktop.ui.pages.job_detail import JobDetail
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.widgets.basic import Card, button
 from gpn_desktop.ui.widgets.empty import EmptyState, OrEmpty
+from gpn_desktop.ui.widgets.inputs import Choice
 from gpn_desktop.ui.widgets.save import SaveSheet
 from gpn_desktop.ui.widgets.sheet import Question, Sheet
 from gpn_desktop.ui.widgets.table import Table
@@ -49,6 +51,19 @@ class JobsPage(Page):
         self.phases = button(tr("All phases ▾"), theme)
         self.phases.clicked.connect(self._open_phases)
         self.buttons.addWidget(self.phases)
+        self.order = Choice(
+            theme,
+            [
+                (JobOrder.NEWEST.value, tr("Newest first")),
+                (JobOrder.OLDEST.value, tr("Oldest first")),
+                (JobOrder.EARNED.value, tr("Most earned")),
+                (JobOrder.REWARD.value, tr("Highest reward")),
+                (JobOrder.SLOWEST.value, tr("Slowest first")),
+            ],
+            lambda _: self._search_now(),
+        )
+        self.order.setAccessibleName(tr("Order"))
+        self.buttons.addWidget(self.order)
         self.export = button(tr("Export…"), theme)
         self.export.clicked.connect(self._export)
         self.export.setVisible(context.desk.save is not None)
@@ -84,7 +99,7 @@ class JobsPage(Page):
 
     def opened(self) -> None:
         if not self.model.started:
-            self.model.start(self.search.text())
+            self._search_now()
 
     def open_search(self) -> bool:
         self.search.setFocus()
@@ -101,7 +116,7 @@ class JobsPage(Page):
 
     def refresh(self, view: NodeView) -> None:
         self._view = view
-        self.model.show_live(view.jobs)
+        self.model.show_live(view.jobs, self.table.last_in_sight())
         chosen = self.table.current_key()
         live = next((job for job in view.jobs if job.request_id == chosen), None)
         if live is not None:
@@ -120,14 +135,15 @@ class JobsPage(Page):
     # history ----------------------------------------------------------------------------------------
 
     def _search_now(self) -> None:
-        self.model.start(self.search.text())
+        self.model.start(self.search.text(), JobOrder(self.order.currentData()))
         self._counted()
 
-    def _fetch(self, offset: int, limit: int, search: str) -> None:
-        self.context.tasks.start(self._fetch_page(offset, limit, search), self._fetch_failed)
+    def _fetch(self, offset: int, limit: int, search: str, order: JobOrder) -> None:
+        self.context.tasks.start(self._fetch_page(offset, limit, search, order), self._fetch_failed)
 
-    async def _fetch_page(self, offset: int, limit: int, search: str) -> None:
-        self.model.add_page(search, offset, await self.context.facade.jobs(offset, limit, search))
+    async def _fetch_page(self, offset: int, limit: int, search: str, order: JobOrder) -> None:
+        rows = await self.context.facade.jobs(offset, limit, search, order)
+        self.model.add_page(search, order, offset, rows)
 
     def _fetch_failed(self, error: BaseException) -> None:
         self.model.page_failed()
@@ -251,7 +267,9 @@ class JobsPage(Page):
         async def write(path: Path, progress: Callable[[int], None]) -> str:
             from gpn_desktop.services.history import export_jobs
 
-            count = await export_jobs(self.context.facade.jobs, self.search.text(), path, save, progress)
+            count = await export_jobs(
+                self.context.facade.jobs, self.model.search, self.model.order, path, save, progress
+            )
             return tr("{requests} written to {path}.").format(
                 requests=plural(count, tr("request"), tr("requests")), path=path
             )

@@ -158,6 +158,11 @@ class Table(QTableView):
         if self.isVisible():
             self.viewport().update()
 
+    def last_in_sight(self) -> int:
+        """The last row that is on the screen, at least in part; 0 without any."""
+        last = self.rowAt(self.viewport().height() - 1)
+        return last if last >= 0 else max(0, len(self._rows_model.rows) - 1) if self.isVisible() else 0
+
     def current_key(self) -> object | None:
         index = self.currentIndex()
         return self._rows_model.key_at(index.row()) if index.isValid() else None

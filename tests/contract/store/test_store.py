@@ -15,12 +15,13 @@ import pytest
 from gpn_desktop.adapters.sqlite import MemoryStore, SqliteStore
 from gpn_desktop.adapters.sqlite.codec import encode, seal
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.errors import StoreClosed
+from gpn_desktop.core.errors import StoreClosed, StoreCorrupt
+from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.types import Gwei, Millis, Wei
 from gpn_desktop.ports.chain import TxRecord, TxState
 from gpn_desktop.ports.store import Kept, SettlementRow, Store, WithdrawalRow
 from tests.contract.store import samples
-from tests.contract.store.samples import CONSUMER, NOW, PROVER, SECRETS, VERIFIER
+from tests.contract.store.samples import CONSUMER, MAX_U64, NOW, PROVER, SECRETS, VERIFIER
 
 Reopen = Callable[[], "Store"]
 
@@ -152,6 +153,31 @@ async def test_pages_are_newest_first_and_searchable(store: Store) -> None:
     assert await store.job_count() == 6
 
 
+@pytest.mark.parametrize("order", JobOrder)
+async def test_every_order_has_one_meaning(store: Store, order: JobOrder) -> None:
+    rows = []
+    for n in range(24):
+        row = samples.job(n, received_ms=NOW + n % 7)
+        took = (0, 5, 5, 900)[n % 4]
+        rows.append(replace(row, reward=Gwei(n % 5 * 10**17), earned=Gwei(n % 3),
+                            verdict_ms=row.received_ms + took if took else 0))  # fmt: skip
+        await store.put_job(replace(rows[-1], earned=Gwei(7), verdict_ms=0))
+    for row in rows:
+        await store.put_job(row)
+    seen = rows if order is JobOrder.OLDEST else rows[::-1]
+    expected = sorted(seen, key=lambda row: place(row, order))
+    assert await store.jobs(0, 99, "", order) == expected
+    assert await store.jobs(5, 9, "", order) == expected[5:14]
+    assert await store.jobs(0, 99, "order-1", order) == [row for row in expected if "order-1" in row.ref]
+
+
+async def test_rewards_beyond_a_database_s_integers_are_the_dearest(store: Store) -> None:
+    for n, reward in enumerate((MAX_U64, 2**63 - 2, 1)):
+        await store.put_job(replace(samples.job(n), reward=Gwei(reward)))
+    listed = await store.jobs(0, 9, "", JobOrder.REWARD)
+    assert [row.reward for row in listed] == [MAX_U64, 2**63 - 2, 1]
+
+
 async def test_a_search_takes_any_text(store: Store) -> None:
     row = samples.job(1, ref="100%_sure'; DROP TABLE jobs; -- \x00 ✓")
     await store.put_job(row)
@@ -263,11 +289,17 @@ async def test_a_database_of_the_first_version_opens_with_its_transactions(tmp_p
     path = tmp_path / "node.db"
     store = SqliteStore(path)
     await store.open()
+    dear = [replace(samples.job(n), reward=Gwei(reward)) for n, reward in enumerate((7, 9, 8))]
+    for row in dear:
+        await store.put_job(row)
     await store.aclose()
     done, sent = samples.tx("z", 0, TxState.MINED), samples.tx("a", 1, TxState.SENT)
     with closing(sqlite3.connect(path)) as db:
         db.executescript(
             "DROP TABLE ledger; DROP TABLE txs; "
+            "DROP INDEX jobs_by_reward; DROP INDEX jobs_by_earned; DROP INDEX jobs_by_took; "
+            "ALTER TABLE jobs DROP COLUMN reward; ALTER TABLE jobs DROP COLUMN earned; "
+            "ALTER TABLE jobs DROP COLUMN took; "
             "CREATE TABLE txs (intent TEXT PRIMARY KEY, nonce INTEGER NOT NULL, "
             "pending INTEGER NOT NULL, body BLOB NOT NULL); "
             "CREATE INDEX txs_pending ON txs (nonce) WHERE pending; PRAGMA user_version=1;"
@@ -277,7 +309,13 @@ async def test_a_database_of_the_first_version_opens_with_its_transactions(tmp_p
             db.execute("INSERT INTO txs VALUES (?, ?, ?, ?)", (record.intent, record.nonce, pending, body))
         db.commit()
 
+        db.execute("UPDATE jobs SET body = x'00' WHERE ref = ?", (dear[0].ref,))
+        db.commit()
+
     await store.open()
+    assert await store.jobs(0, 2, "", JobOrder.REWARD) == [dear[1], dear[2]]
+    with pytest.raises(StoreCorrupt):
+        await store.job(dear[0].request_id)
     assert await store.pending_txs() == [sent]
     assert await store.unsettled_txs() == []
     assert await store.recent_txs(9) == [sent, done]
