@@ -1,16 +1,19 @@
-"""Every control of every page can be reached by the Tab key alone, and says its name."""
+"""Every control of every page has a name, a tab stop, and text that can be read, in both themes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QListWidget,
     QPlainTextEdit,
@@ -21,15 +24,27 @@ from PySide6.QtWidgets import (
 from gpn_desktop.core.errors import NotSetUp
 from gpn_desktop.ui.pagelist import PAGES
 from gpn_desktop.ui.sidebar import NavButton
-from gpn_desktop.ui.theme import Theme
+from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import MainWindow
 from tests.ui.conftest import Attach, until
 from tests.ui.fake import FakeFacade, demo_view, empty_view
 from tests.ui.fake_desk import joining_desk
+from tests.ui.painted import picture, strongest
 
 KINDS: tuple[type[QWidget], ...] = (
     QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QListWidget, QPlainTextEdit, QTableView,
 )  # fmt: skip
+
+
+CONTRAST = 4.5
+
+
+@pytest.fixture(params=[DARK, LIGHT], ids=["dark", "light"], autouse=True)
+def tokens(request: pytest.FixtureRequest, theme: Theme) -> Iterator[Tokens]:
+    """Every test in both themes."""
+    theme.use(request.param)
+    yield request.param
+    theme.use(DARK)
 
 
 def controls(window: MainWindow) -> list[QWidget]:
@@ -63,7 +78,57 @@ def stops(window: MainWindow) -> set[QWidget]:
     return seen
 
 
+def words(widget: QWidget) -> str:
+    """What is written on a widget by itself; tables paint their cells, which are looked at one by one."""
+    match widget:
+        case QLabel():
+            return "" if widget.pixmap() else widget.text()
+        case QLineEdit():
+            return widget.text() or widget.placeholderText()
+        case QComboBox():
+            return widget.currentText()
+        case QAbstractButton():
+            return widget.text()
+        case QAbstractSpinBox() | QPlainTextEdit():
+            return "text"
+    return ""
+
+
+def written(window: MainWindow) -> Iterator[tuple[str, QRect]]:
+    """Each piece of text on the screen, and where it is in the window; not what is disabled."""
+    for widget in window.findChildren(QWidget):
+        if not widget.isVisible() or not widget.isEnabled() or widget.visibleRegion().isEmpty():
+            continue
+        if isinstance(widget, QTableView):
+            yield from _cells(window, widget)
+        elif words(widget).strip():
+            box = widget.visibleRegion().boundingRect()
+            yield words(widget), box.translated(widget.mapTo(window, QPoint()))
+
+
+def _cells(window: MainWindow, table: QTableView) -> Iterator[tuple[str, QRect]]:
+    model, room = table.model(), table.viewport()
+    for row, column in product(range(model.rowCount()), range(model.columnCount())):
+        index = model.index(row, column)
+        box = table.visualRect(index) & room.visibleRegion().boundingRect()
+        if box.height() < table.visualRect(index).height():
+            break
+        if index.data():
+            yield str(index.data()), box.translated(room.mapTo(window, QPoint()))
+
+
+def check_contrast(window: MainWindow, where: str) -> None:
+    image = picture(window)
+    faint = [
+        f"{text[:40]!r} {found:.2f}"
+        for text, box in written(window)
+        if (found := strongest(image, box)) < CONTRAST
+    ]
+    assert faint == [], where
+
+
 def check(window: MainWindow, where: str) -> None:
+    check_contrast(window, where)
     there, reached = controls(window), stops(window)
     assert there, where
     unreachable = [f"{type(w).__name__} {w.accessibleName()!r}" for w in there if w not in reached]
