@@ -22,7 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 from gpn_desktop.core.errors import NotSetUp
+from gpn_desktop.core.types import Wei
+from gpn_desktop.services.account import Funds
+from gpn_desktop.services.desk import Desk
 from gpn_desktop.ui.pagelist import PAGES
+from gpn_desktop.ui.pages.wallet import WalletPage
 from gpn_desktop.ui.sidebar import NavButton
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import MainWindow
@@ -30,6 +34,8 @@ from tests.ui.conftest import Attach, until
 from tests.ui.fake import FakeFacade, demo_view, empty_view
 from tests.ui.fake_desk import joining_desk
 from tests.ui.painted import picture, strongest
+from tests.ui.test_wallet import FakeAccount
+from tests.unit.services.test_wallet import SECRET, Backend, wallet_in
 
 KINDS: tuple[type[QWidget], ...] = (
     QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QListWidget, QPlainTextEdit, QTableView,
@@ -186,3 +192,41 @@ async def test_what_opens_inside_of_a_page(attach: Attach) -> None:
     jobs.table.selectRow(0)  # type: ignore[attr-defined]
     await until(lambda: window.pages["jobs"].detail.isVisible())  # type: ignore[attr-defined]
     check(window, "a job")
+    window.go("votes")
+    votes = window.pages["votes"]
+    votes.table.selectRow(0)  # type: ignore[attr-defined]
+    votes.evidence.click()  # type: ignore[attr-defined]
+    await until(votes.sheet.isVisible)  # type: ignore[attr-defined]
+    check(window, "the evidence of a vote")
+    window.quit_sheet.ask(demo_view(), tray=True)
+    check(window, "quitting with proofs running")
+
+
+async def test_every_form_of_the_wallet(theme: Theme, tmp_path: Path) -> None:
+    wallet = wallet_in(tmp_path, Backend())
+    window = MainWindow(theme, "GPN", desk=Desk(wallet=wallet))
+    window.show()
+    window.go("wallet")
+    page = window.pages["wallet"]
+    assert isinstance(page, WalletPage)
+    await until(lambda: page.main.isVisible() and page._looking is None)
+    await page._create()
+    check(window, "a new key")
+    page.form.dismiss()
+    await wallet.import_hex(SECRET)
+    facade = FakeFacade(demo_view())
+    facade.account = FakeAccount()
+    window.attach(facade)
+    window.go("wallet")
+    page = window.pages["wallet"]
+    assert isinstance(page, WalletPage)
+    forms = page.forms
+    for made in (forms.export, forms.test_file, forms.test_words, forms.import_words, forms.import_hex,
+                 forms.import_keystore, forms.payout, forms.unlock):  # fmt: skip
+        page._ask(made())
+        QApplication.sendPostedEvents()
+        check(window, made.__name__)
+    page._ask(forms.send(Funds(Wei(2 * 10**18), Wei(10**15))))
+    check(window, "send")
+    await window.tasks.aclose()
+    window.finish()
