@@ -20,9 +20,11 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.composition.demo_args import DemoArgs
 from gpn_desktop.composition.desk import window_start
 from gpn_desktop.composition.openings import demo_opening, node_opening
+from gpn_desktop.services.node import Node
 from gpn_desktop.services.views import Phase
 from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.pages.demo import DemoPage
@@ -133,6 +135,30 @@ class Person:
         await until(lambda: page.tour.job is not None and page.tour.job.phase is Phase.SETTLED, "a proof")
         tell(tour=[fact.text for fact in page.tour.steps.facts if fact.tone == "good"])
 
+    async def crash(self) -> None:
+        """The network's thread dies beneath the window; one request more shows that the node is whole."""
+        node = self.window._facade
+        assert isinstance(node, Node)
+        network = node.ctx.network
+        assert isinstance(network, LibP2PNetwork)
+
+        def die() -> None:
+            raise SystemExit("the network's thread ends")
+
+        before = node.view().peers
+        began = time.monotonic()
+        network._thread.post(die)
+        await until(lambda: node.view().peers == 0, "the peers to be lost")
+        await until(lambda: node.view().peers == before, "the peers to be back")
+        tell(back_in=round(time.monotonic() - began, 2))
+        page = self.window.pages["demo"]
+        assert isinstance(page, DemoPage)
+        assert page.tour.job is not None
+        first = page.tour.job.request_id
+        await click(page.tour.send)
+        await until(lambda: page.tour.job is not None and page.tour.job.request_id != first, "one more")
+        await until(lambda: page.tour.job is not None and page.tour.job.phase is Phase.SETTLED, "its proof")
+
     async def pages(self) -> None:
         """Every page opens; the window is neither empty nor torn."""
         for key in self.window.sidebar.buttons:
@@ -149,7 +175,7 @@ async def main(shell: Shell, folder: Path, requests: int) -> int:
     desktop = Desktop(shell, node_opening(None, start.desk), demo, start)
     ended = asyncio.ensure_future(desktop.run())
     person = Person(desktop, folder)
-    for act in (person.wallet, person.demo, person.tour):
+    for act in (person.wallet, person.demo, person.tour, person.crash):
         doing = asyncio.ensure_future(act())
         await asyncio.wait({doing, ended}, return_when=asyncio.FIRST_COMPLETED)
         doing.result()

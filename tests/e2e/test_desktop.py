@@ -21,6 +21,7 @@ from tests.contract.runtime import images
 
 pytestmark = pytest.mark.timeout(300)
 CLOSED_WITHIN = 5.0
+BACK_WITHIN = 5.0
 
 
 def missing(what: str) -> None:
@@ -78,13 +79,16 @@ def test_from_first_start_to_a_paid_proof(tmp_path: Path, account: str, display:
     assert told["earned"] > 0
     assert told["peers"] == 2
     assert len(told["tour"]) >= 5
+    assert told["back_in"] < BACK_WITHIN
     assert told["bad"] == []
     assert {"home", "consumers", "jobs", "votes", "earnings", "wallet", "network", "health"} <= set(
         told["pages"]
     )
     assert told["closed_in"] < CLOSED_WITHIN
     assert "Task was destroyed" not in run.stderr
-    assert "Traceback" not in run.stderr
+    errors = [line for line in run.stderr.splitlines() if " ERROR " in line or "never retrieved" in line]
+    assert len(errors) == 1, errors
+    assert "the network's thread died" in errors[0]
     held = asyncio.run(KeyringSecrets(account, within=20).load())
     assert held.secret.hex() not in run.stdout + run.stderr
 

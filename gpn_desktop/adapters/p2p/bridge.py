@@ -54,6 +54,12 @@ class TrioThread:
             await self.aclose(1.0)
             raise TimeoutError(f"{self._name} did not get ready in {timeout} s")
 
+    async def ended(self) -> BaseException | None:
+        """Wait until the thread ends, for whatever reason; what ended it, if anything did."""
+        assert self._done is not None
+        await asyncio.wait({self._done})
+        return self._done.exception()
+
     async def aclose(self, timeout: float) -> bool:  # noqa: ASYNC109
         """Cancel everything; True if the thread ended in time. Never raises, never hangs; idempotent."""
         self._closing = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
@@ -34,7 +34,7 @@ from gpn_desktop.ports.secrets import NodeKey
 
 log = logging.getLogger("gpn.p2p")
 
-RESTART_PAUSE: Final = 1.0
+RESTART_PAUSE: Final = 1.0  # in which peers see that the old connections are gone; new ones would be mixed up
 OPEN_SECONDS: Final = 5.0  # for a stream to be opened
 SYNC_SECONDS: Final = 15.0
 TOGETHER: Final = 8  # own fetches at a time
@@ -65,7 +65,7 @@ class Engine:
         give_attest: attest.Attest,
     ) -> None:
         self._key, self._domain, self._options, self._inbox = key, domain, options, inbox
-        self._read_since, self._give_attest = read_since, give_attest
+        self._read_blob, self._read_since, self._give_attest = read_blob, read_since, give_attest
         self.names = Names(domain, options.namespace, options.fetch_protocol, options.sync_protocol)
         self.me = peer_of_secret(key.secret)
         self.roster = Roster()
@@ -88,6 +88,29 @@ class Engine:
         self._fetches = trio.Semaphore(TOGETHER)
 
     # life -------------------------------------------------------------------------------------------------
+
+    def heir(self) -> Engine:
+        """The engine in this one's place, where trio has ended beneath it; this one holds nothing any more.
+
+        Another object, since what trio left behind ends when it is collected, and must not end the new one.
+        """
+        if self.stack is not None:
+            self.stack.abandon()
+        self._all_down()
+        options = replace(self._options, port=self._port)
+        heir = Engine(
+            self._key,
+            self._domain,
+            options,
+            self._inbox,
+            self._read_blob,
+            self._read_since,
+            self._give_attest,
+        )
+        heir.standing.inherit(self.standing)
+        heir.guard.flooded, heir.guard.invalid = self.guard.flooded, self.guard.invalid
+        heir._joined, heir.restarts = self._joined, self.restarts + 1
+        return heir
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Run until cancelled. A host that ends by an exception is started again on the same port."""

@@ -67,6 +67,10 @@ class Standing:
         self._strikes: OrderedDict[Address, tuple[float, float]] = OrderedDict()
         self._bans: dict[Address, float] = {}
 
+    def inherit(self, before: Standing) -> None:
+        """Hold what ``before`` held."""
+        self._strikes, self._bans = before._strikes, before._bans
+
     def strike(self, peer: Address, weight: float, reason: str) -> None:
         """Hold a misdeed against a peer; enough of them in a short time are a ban."""
         total = self._level(peer) + weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import socket
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar, TypeVarTuple
 
 from gpn_desktop.adapters.p2p.bridge import BridgeClosed, TrioThread
-from gpn_desktop.adapters.p2p.engine import Engine
+from gpn_desktop.adapters.p2p.engine import RESTART_PAUSE, Engine
 from gpn_desktop.adapters.p2p.inbox import Inbox
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.topics import Kind
@@ -24,8 +25,10 @@ log = logging.getLogger("gpn.p2p")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+THREAD: Final = "gpn-network"
 START_SECONDS: Final = 20.0
 CLOSE_SECONDS: Final = 4.0
+LAST_PAUSE: Final = 30.0  # between tries to start a thread in a dead one's place
 
 
 class LibP2PNetwork:
@@ -39,12 +42,17 @@ class LibP2PNetwork:
         self._engine = Engine(
             key, domain, self._options, self._inbox, self._read_blob, self._read_since, self._give_attest
         )
-        self._thread = TrioThread(self._engine.run, "gpn-network")
+        self._thread = TrioThread(self._engine.run, THREAD)
+        self._keeper: asyncio.Task[None] | None = None
         self._closed = False
 
     async def start(self, history: History) -> None:
         self._history = history
         _check_port(self._options.host, self._options.port)
+        await self._start_thread()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _start_thread(self) -> None:
         try:
             await self._thread.start(START_SECONDS)
         except NetworkDown:
@@ -52,10 +60,38 @@ class LibP2PNetwork:
         except (BridgeClosed, TimeoutError, OSError, ExceptionGroup) as error:
             raise NetworkDown(f"The peer-to-peer network did not start: {error}") from error
 
+    async def _keep(self) -> None:
+        """A thread that dies is replaced. Hosts that end are started again within it; this is for what ends
+        trio itself, a bug, which must not leave a node without peers until somebody looks.
+        """
+        while True:
+            error = await self._thread.ended()
+            if self._closed:
+                return
+            log.error("the network's thread died; another one is started", exc_info=error)
+            pause = RESTART_PAUSE
+            await asyncio.sleep(pause)
+            while not await self._revive():
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LAST_PAUSE)
+
+    async def _revive(self) -> bool:
+        self._engine = self._engine.heir()
+        self._thread = TrioThread(self._engine.run, THREAD)
+        try:
+            await self._start_thread()
+        except NetworkDown as error:
+            log.error("the network's thread did not start: %s", error)
+            return False
+        return True
+
     async def aclose(self) -> None:
         if self._closed:
             return
         self._closed = True
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
         if not await self._thread.aclose(CLOSE_SECONDS):
             log.warning("the network's thread did not end in time; it is left behind")
         self._inbox.close()

@@ -5,6 +5,7 @@ Only Noise is offered (the default would take plaintext), only secp256k1 identit
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -88,6 +89,14 @@ class HeldTCP(TCP):
         self._listeners.append(listener)
         return listener
 
+    def abandon(self) -> None:
+        """Close every socket from outside of trio."""
+        for stream in list(self._streams):
+            _close(stream.stream.socket)
+        for listener in self._listeners:
+            for open_one in listener.listeners:
+                _close(open_one.socket)
+
     async def let_go(self) -> None:
         """Close every socket, cancelled or not."""
         for stream in list(self._streams):
@@ -95,6 +104,11 @@ class HeldTCP(TCP):
         with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
             for listener in self._listeners:
                 await listener.close()
+
+
+def _close(socket: trio.socket.SocketType) -> None:
+    if (number := socket.detach()) >= 0:
+        os.close(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,11 @@ class Stack:
 
     def connected(self, peer: ID) -> bool:
         return bool(self.swarm.get_connections(peer))
+
+    def abandon(self) -> None:
+        """End what can be ended where trio, which would do it in order, has ended."""
+        self.tcp.abandon()
+        self.pubsub.seen_messages.stop()
 
 
 def build(key: NodeKey, limits: Limits, gate: Callable[[ID, bool], bool]) -> Stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -420,6 +421,44 @@ async def test_a_host_that_ends_is_started_again_where_it_was(scene: Scene) -> N
     assert scene.victim.network.listen_addresses() == before
     await joined(scene.victim, scene.honest)
     await scene.still_works(restarts=1)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_thread_that_dies_is_replaced_where_it_was(scene: Scene, times: int) -> None:
+    network = scene.victim.network
+    assert isinstance(network, LibP2PNetwork)
+    before = network.listen_addresses()
+
+    def die() -> None:
+        raise SystemExit("trio ends with a TrioInternalError")
+
+    for death in range(1, times + 1):
+        began = time.monotonic()
+        fetching = asyncio.ensure_future(network.fetch(bytes(32), 10, [scene.honest.address], 20))
+        network._thread.post(die)
+        with pytest.raises((NetworkDown, FetchFailed)):
+            await fetching
+        await scene.victim.until(lambda: not scene.victim.connections())
+        await scene.victim.until(lambda: scene.honest.address in scene.victim.connections())
+        assert engine_of(scene.victim).restarts == death
+        assert time.monotonic() - began < 5
+    assert network.listen_addresses() == before
+    await joined(scene.victim, scene.honest)
+    await scene.still_works(restarts=times)
+
+
+async def test_closing_while_a_dead_thread_is_replaced(scene: Scene) -> None:
+    network = scene.victim.network
+    assert isinstance(network, LibP2PNetwork)
+
+    def die() -> None:
+        raise SystemExit
+
+    network._thread.post(die)
+    await scene.victim.until(lambda: not scene.victim.connections())
+    began = time.monotonic()
+    await scene.victim.close()
+    assert time.monotonic() - began < 5
 
 
 def _base58(raw: bytes) -> str:
