@@ -37,6 +37,7 @@ class Entry:
     ended_ms: int = 0
     earned: Gwei = Gwei(0)
     error: str = ""
+    unvoted: str = ""  # why this node has no opinion on the latest proof that it was to check
     phase: Phase = Phase.WAITING
     timeline: list[StepView] = field(default_factory=list)
     unproven: dict[ProofKey, list[CastVote]] = field(default_factory=dict)
@@ -176,6 +177,7 @@ class Entry:
             error=self.error,
             prove_ms=self.prove_ms,
             verify_ms=self.verify_ms,
+            unvoted=self.unvoted,
         )
 
     def _turn_views(self, now: Millis) -> tuple[TurnView, ...]:

@@ -396,6 +396,7 @@ class Jobs:
                 break
             except GpnError as error:
                 log.warning("request %s: %s", request_tag(entry.id), error)
+                entry.unvoted = str(error)
                 accepted = entry.job.accepted
                 if entry.over or (accepted is not None and accepted != (said.prover, said.proof_hash)):
                     return

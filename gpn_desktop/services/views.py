@@ -84,6 +84,7 @@ class JobView:
     # The gateway's own measure of this request, in milliseconds; None on other nodes.
     prove_ms: float | None = None
     verify_ms: float | None = None
+    unvoted: str = ""  # why this node could not vote where it should have
 
 
 @dataclass(frozen=True, slots=True)

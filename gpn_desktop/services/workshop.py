@@ -98,7 +98,9 @@ class Workshop:
             valid = await self._ctx.runtime.validate(image, ref, proof, payload, within, keep)
         except GpnError as error:
             log.warning("request %s: no opinion on a proof: %s", request_tag(entry.id), error)
+            entry.unvoted = str(error)
             return None
+        entry.unvoted = ""
         entry.verify_ms = (self._ctx.clock.monotonic() - began) * 1000
         self._ctx.emit(
             "validated",

@@ -85,6 +85,7 @@ async def test_a_verifier_that_fails_has_no_opinion() -> None:
         await quiet()
         assert await last.own(order, VotesMessage) == []
         assert last.view(order).invalid_votes == 0
+        assert last.view(order).unvoted == str(errors.ProverLost("It died."))
 
 
 async def test_a_false_proof_is_voted_down_and_the_next_prover_is_paid() -> None:

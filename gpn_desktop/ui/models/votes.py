@@ -27,6 +27,7 @@ class VoteLine:
     outcome: bool | None  # the committee's verdict on this proof; None while it is open
     received_ms: int
     missed: bool = False  # this node's own, which it did not cast
+    why: str = ""  # it was missed, as far as it is known
 
     @property
     def key(self) -> tuple[Hash32, Address, Hash32, int]:
@@ -54,7 +55,7 @@ def _missed(job: JobView) -> VoteLine | None:
         return None
     return VoteLine(
         job.request_id, job.consumer, seat.prover, job.prover, job.proof_hash, job.attempt, False, True, True,
-        job.received_ms, missed=True,
+        job.received_ms, missed=True, why=job.unvoted,
     )  # fmt: skip
 
 
@@ -82,6 +83,13 @@ def _outcome(job: JobView, vote: VoteView) -> bool | None:
     return None
 
 
+def missed_words(line: VoteLine) -> str:
+    """Why this node did not vote, as far as it is known."""
+    return line.why or tr(
+        "The proof was not here in time, or the node was not running. It costs this vote’s reward."
+    )
+
+
 def _voter_cell(line: VoteLine) -> Cell:
     return Cell(
         tr("You") if line.mine else short(line.voter),
@@ -93,9 +101,7 @@ def _voter_cell(line: VoteLine) -> Cell:
 
 def _verdict_cell(line: VoteLine) -> Cell:
     if line.missed:
-        why = tr("No vote of this node is known: the proof or its own prover was not there in time. The "
-                 "log says which.")  # fmt: skip
-        return Cell(tr("Missed"), tone="warn", icon="dash", tip=why)
+        return Cell(tr("Missed"), tone="warn", icon="dash", tip=missed_words(line))
     look = verdict_look(line.valid)
     return Cell(look.word, tone=look.tone, icon=look.icon)
 

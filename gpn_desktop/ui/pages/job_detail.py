@@ -43,6 +43,10 @@ class JobDetail(Card):
         self.votes = self._section(column, tr("Votes"))
         self.no_votes = label(tr("No vote has come in yet."), theme.fonts.body, "muted")
         column.addWidget(self.no_votes)
+        self.evidence = button(
+            tr("Show the evidence"), theme, "link", tip=tr("The signatures, on the page Votes")
+        )
+        column.addWidget(self.evidence, 0, Qt.AlignmentFlag.AlignLeft)
         self.transactions = self._section(column, tr("Transactions"))
         self.no_transactions = label("", theme.fonts.body, "muted", wrap=True)
         column.addWidget(self.no_transactions)
@@ -94,6 +98,7 @@ class JobDetail(Card):
         self.why.setText(_why(job, me))
         self.votes.show_facts(_votes(job))
         self.no_votes.setVisible(not job.votes and not job.phase.ended)
+        self.evidence.setVisible(bool(job.votes))
         self.give_up.setVisible(any(turn.mine and turn.state == "proving" for turn in job.turns))
         self._or_empty.show_content(True)
 
@@ -285,4 +290,7 @@ def _votes(job: JobView) -> list[Fact]:
                 ),
             )
         )
+    if job.unvoted and not any(vote.mine for vote in job.votes):
+        look = tr("No opinion")
+        facts.insert(0, Fact(tr("You"), look, value_tone="warn", value_icon="dash", tip=job.unvoted))
     return facts

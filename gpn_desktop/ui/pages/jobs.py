@@ -87,6 +87,7 @@ class JobsPage(Page):
         card.body.addWidget(self.list)
         self.detail = JobDetail(theme)
         self.detail.give_up.clicked.connect(self._ask_give_up)
+        self.detail.evidence.clicked.connect(self._open_votes)
         self._split = split = QSplitter(Qt.Orientation.Horizontal)
         split.setHandleWidth(16)
         split.setChildrenCollapsible(False)
@@ -213,6 +214,11 @@ class JobsPage(Page):
         facade = self.context.facade
         transactions = await facade.transactions(request_id)
         self.detail.show_records(request_id, transactions, await facade.logs(request_id))
+
+    def _open_votes(self) -> None:
+        request_id = self.table.current_key()
+        if isinstance(request_id, bytes):
+            self.context.go(f"votes:{request_id.hex()}")
 
     def _ask_give_up(self) -> None:
         request_id = self.table.current_key()

@@ -10,7 +10,7 @@ from gpn_desktop.services.views import NodeView
 from gpn_desktop.ui import text
 from gpn_desktop.ui.models.phases import verdict_look
 from gpn_desktop.ui.models.table import TableModel
-from gpn_desktop.ui.models.votes import VoteLine, lines_of, vote_columns
+from gpn_desktop.ui.models.votes import VoteLine, lines_of, missed_words, vote_columns
 from gpn_desktop.ui.pages.base import Page, PageContext
 from gpn_desktop.ui.text import plural, tr
 from gpn_desktop.ui.widgets.basic import Card, button
@@ -92,13 +92,27 @@ class VotesPage(Page):
         return next((line for line in self.model.rows if line.key == key), None)
 
     def _chosen(self) -> None:
-        line = self._line()
-        self.evidence.setEnabled(line is not None and not line.missed)
+        self.evidence.setEnabled(self._line() is not None)
 
     def _open(self) -> None:
         line = self._line()
-        if line is not None and not line.missed:
+        if line is not None and line.missed:
+            self.sheet.show_facts(tr("This node did not vote"), missed_words(line), (), "warn")
+        elif line is not None:
             self.context.tasks.start(self._show_evidence(line), self._no_evidence)
+
+    def open_part(self, name: str) -> None:
+        """The votes of a request, by its id in hex: this node's own if it has one."""
+        self.only_mine.setChecked(False)
+        self._again()
+        wanted = bytes.fromhex(name)
+        first = next((line for line in self.model.rows if line.request_id == wanted), None)
+        if first is None:
+            self.sheet.show_facts(
+                tr("No votes"), tr("The votes of older requests are in the journal."), (), "info"
+            )
+        elif self.table.choose(first.key):
+            self.table.setFocus()
 
     async def _show_evidence(self, line: VoteLine) -> None:
         ballots = await self.context.facade.ballots.of(line.request_id)
