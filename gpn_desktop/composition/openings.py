@@ -27,7 +27,7 @@ ABOUT_DEMO = "A chain, a consumer and its provers, all on this machine and with 
 PITCH_NODE = "A node of your own, on a network where proofs are paid."
 OFFER = (
     "The demo network shows everything without any set-up: a chain, a consumer and five provers on this "
-    "machine, with money that is not real. The command `gpn-desktop demo` starts it too."
+    "machine, with money that is not real. The command “gpn-desktop demo” starts it too."
 )
 
 

@@ -120,7 +120,7 @@ def _in_time(what: str, times: Times, margin: float, allowed: float, whose: str)
     good = times.worst * margin <= allowed
     return Finding(
         good,
-        f"The slowest {what} took {times.worst:.2f} s; with a margin of {(margin - 1):.0%} that is "
+        f"The slowest {what}, {times.worst:.2f} s, and {(margin - 1):.0%} to spare are "
         f"{'within' if good else 'over'} {whose} {allowed:g} s.",
     )
 
@@ -135,10 +135,6 @@ def _in_memory(peak: int, cap: int) -> Finding:
 
 
 def _money(offer: Offer, net: Wei) -> str:
-    rest = f"{abs(net) / 10**18:.9f} ETH"
-    price = f"at {offer.gas_price / WEI_PER_GWEI:g} gwei per gas, {offer.batch} to a settlement"
-    return (
-        f"A proof brings {rest} after gas ({price})."
-        if net > 0
-        else f"A proof loses {rest} on gas ({price})."
-    )
+    rest = f"{abs(net) / 10**18:.9f}".rstrip("0") + " ETH"
+    price = f"{offer.gas_price / WEI_PER_GWEI:g} gwei, {offer.batch} to a settlement"
+    return f"A proof {'brings' if net > 0 else 'loses'} {rest} after gas ({price})."

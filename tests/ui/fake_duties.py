@@ -67,10 +67,10 @@ def tried(image: ImageRef, go: bool) -> TrialView:
     worst = 0.6 if go else 71.4
     findings = (
         Finding(True, "3 of 3 proofs were made and verified."),
-        Finding(go, f"The slowest proof took {worst:.2f} s; with a margin of 25% that is "
+        Finding(go, f"The slowest proof, {worst:.2f} s, and 25% to spare are "
                     f"{'within' if go else 'over'} the turn's 60 s."),
         Finding(True, "It used 214 MiB of the 4,096 MiB that it may."),
-        Finding(True, "A proof brings 0.001284000 ETH after gas (at 2 gwei per gas, 10 to a settlement)."),
+        Finding(True, "A proof brings 0.001284 ETH after gas (2 gwei, 10 to a settlement)."),
     )  # fmt: skip
     measured = Measured(
         3, 1.62, Times(worst * 0.9, worst), Times(0.031, 0.036), 288, 214 * MIB, None, 11, Limits()

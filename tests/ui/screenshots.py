@@ -28,6 +28,8 @@ from gpn_desktop.adapters.system.bundles import FileBundles
 from gpn_desktop.adapters.system.logbook import RingLogBook
 from gpn_desktop.composition.openings import OFFER
 from gpn_desktop.core.errors import NotSetUp
+from gpn_desktop.core.types import Wei
+from gpn_desktop.ports.chain import ProverInfo
 from gpn_desktop.services.desk import Desk
 from gpn_desktop.services.diagnostics import Diagnostics
 from gpn_desktop.services.facade import Facade
@@ -39,9 +41,11 @@ from gpn_desktop.ui.pagelist import PAGES
 from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
 from gpn_desktop.ui.window import MainWindow
-from tests.ui.fake import FakeFacade, demo_view, empty_view, history_row
+from tests.ui.fake import ME, FakeFacade, demo_view, empty_view, history_row
 from tests.ui.fake_desk import joining_desk
+from tests.ui.test_wallet import FakeAccount
 from tests.unit.services.test_health import Machine, subject
+from tests.unit.services.test_wallet import PASSPHRASE, SECRET
 
 SIZE = QSize(1280, 800)
 BANNER = "Demo network on this machine: nothing here has a value."
@@ -91,7 +95,7 @@ async def shoot(app: QApplication, folder: Path, scale: int) -> None:
     theme = Theme(app, DARK)
     suffix = f"-{scale}x" if scale > 1 else ""
     for scene in (Scene("", demo_view(), 40), Scene("empty", empty_view())):
-        window = _window(theme, scene)
+        window = await _window(theme, scene)
         for tokens in (DARK, LIGHT):
             theme.use(tokens)
             for spec in (page for page in PAGES if not page.of_story):
@@ -118,13 +122,21 @@ def _desk() -> Desk:
     return made
 
 
-def _window(theme: Theme, scene: Scene) -> MainWindow:
+async def _window(theme: Theme, scene: Scene) -> MainWindow:
     desk = _desk()
     window = MainWindow(theme, "GPN Desktop", BANNER, desk)
     window.resize(SIZE)
     window.show()
     oldest = min((job.received_ms for job in scene.view.jobs), default=0)
     facade = FakeFacade(scene.view, [history_row(n, oldest - 60_000) for n in range(scene.history)])
+    if scene.view.jobs:
+        facade.account = FakeAccount()
+        facade.membership.me = ProverInfo(ME, 4, ME, Wei(10**18), 0, False)
+        wallet = desk.wallet
+        assert wallet is not None
+        await wallet.import_hex(SECRET)
+        await wallet.export_keystore(Path("backup.json"), PASSPHRASE)
+        await wallet.test_restore(Path("backup.json"), PASSPHRASE)
     window.attach(facade)
     return window
 

@@ -66,9 +66,7 @@ class ConsumersPage(Page):
         card.body.addWidget(self.list, 1)
         self.detail = ConsumerDetail(theme)
         self.column.addWidget(card, 3)
-        row = QHBoxLayout()
-        row.addWidget(self.detail)
-        self.column.addLayout(row, 2)
+        self.column.addWidget(self.detail, 2)
 
     # what is shown --------------------------------------------------------------------------------------
 
@@ -96,11 +94,26 @@ class ConsumersPage(Page):
         self.model.set_rows(lines)
         self.list.show_content(bool(lines))
         if not lines:
-            self.list.empty.say(*_why_empty(self._view, bool(words)))
+            self.list.empty.say(*self._why_empty(self._view, bool(words)))
         self._place_buttons()
         if self.table.current_key() is None and lines:
             self.table.selectRow(0)
         self._choose(self.table.current_key())
+
+    def _why_empty(self, view: NodeView, filtered: bool) -> tuple[str, str, str, Callable[[], object] | None]:
+        if filtered:
+            words = tr("No address or image has this in it.")
+            return tr("No consumer matches"), words, tr("Clear the filter"), self.filter.clear
+        if not view.chain_up and view.network != "testing":
+            words = tr(
+                "Consumers are read from the contract. They appear here as soon as an endpoint answers."
+            )
+            action = tr("Chain endpoints")
+            return tr("The chain cannot be reached"), words, action, lambda: self.context.go("settings:chain")
+        words = tr(
+            "Consumers that register on the contract appear here, with what their images ask of this machine."
+        )
+        return tr("No consumers yet"), words, "", None
 
     def _line(self, consumer: ConsumerView) -> ConsumerLine:
         return self.duties.line(consumer, self._counting.get(consumer.address, 0))
@@ -210,15 +223,3 @@ def _at_right_end(made: QPushButton) -> QWidget:
 
 def _hay(line: ConsumerLine) -> str:
     return f"{hex0x(line.view.address)} {line.view.image_name} {line.view.image_digest.hex()}".lower()
-
-
-def _why_empty(view: NodeView, filtered: bool) -> tuple[str, str]:
-    if filtered:
-        return tr("No consumer matches"), tr("Shorten the filter, or clear it.")
-    if not view.chain_up and view.network != "testing":
-        return tr("The chain cannot be reached"), tr(
-            "Consumers are read from the contract. They appear here as soon as an endpoint answers."
-        )
-    return tr("No consumers yet"), tr(
-        "Consumers that register on the contract appear here, with what their images ask of this machine."
-    )

@@ -285,6 +285,8 @@ class EarningsPage(Page):
                 "A reward appears here when a proof of this node is settled, or when this node’s vote is "
                 "part of a settled proof. It is ready to withdraw 24 h after its settlement."
             ),
+            tr("Choose a consumer"),
+            lambda: self.context.go("consumers"),
         )
 
     def _failed(self, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from PySide6.QtWidgets import QHBoxLayout
@@ -72,7 +73,7 @@ class HomePage(Page):
         self.title.setText(_headline(view))
         self.subtitle.setText(_state(view))
         earnings = view.earnings
-        waiting = tr("in its window {eth} ETH").format(eth=text.eth(earnings.in_window))
+        waiting = tr("{eth} ETH in the 24 h window").format(eth=text.eth(earnings.in_window))
         self.ready.show_figure(
             text.eth(earnings.claimable), "ETH", waiting, text.exact_gwei(earnings.claimable)
         )
@@ -82,7 +83,7 @@ class HomePage(Page):
         self.model.set_rows([line_of(job) for job in view.jobs if job.phase in RUNNING])
         self.running.show_content(bool(self.model.rows))
         if self.running.is_empty:
-            self.running.empty.say(*_why_idle(view))
+            self.running.empty.say(*self._why_idle(view))
         self.checks.show_facts(_checks(view))
 
     def tick(self) -> None:
@@ -121,6 +122,27 @@ class HomePage(Page):
         share = totals.share
         self.earned.show_figure(text.eth(share), "ETH", requests, text.exact_gwei(share))
 
+    def _why_idle(self, view: NodeView) -> tuple[str, str, str, Callable[[], object] | None]:
+        title = tr("No job is running")
+        go = self.context.go
+        if not view.peers:
+            words = tr(
+                "Jobs appear here as soon as a consumer sends a request. "
+                "This node has no peers yet, so it cannot hear of any."
+            )
+            return title, words, tr("Connect to a peer"), lambda: go("network")
+        if not any(consumer.committed for consumer in view.consumers):
+            words = tr(
+                "Jobs appear here as soon as a consumer of this node sends a request. "
+                "This node serves none yet."
+            )
+            return title, words, tr("Choose a consumer"), lambda: go("consumers")
+        words = tr(
+            "Jobs appear here as soon as a consumer of this node sends a request. "
+            "There is nothing to do for you."
+        )
+        return title, words, "", None
+
     def _show_work(self, view: NodeView) -> None:
         good = sum(job.phase in _VERIFIED for job in view.jobs)
         ended = good + sum(job.phase is Phase.EXPIRED for job in view.jobs)
@@ -152,17 +174,6 @@ def _state(view: NodeView) -> str:
         return tr("Everything is healthy. No job is running.")
     return tr("Everything is healthy. {jobs} running.").format(
         jobs=plural(jobs, tr("job is"), tr("jobs are"))
-    )
-
-
-def _why_idle(view: NodeView) -> tuple[str, str]:
-    if not view.peers:
-        return tr("No job is running"), tr(
-            "Jobs appear here as soon as a consumer sends a request. "
-            "This node has no peers yet, so it cannot hear of any."
-        )
-    return tr("No job is running"), tr(
-        "Jobs appear here as soon as a consumer of this node sends a request. There is nothing to do for you."
     )
 
 

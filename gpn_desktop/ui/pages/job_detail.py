@@ -291,6 +291,6 @@ def _votes(job: JobView) -> list[Fact]:
             )
         )
     if job.unvoted and not any(vote.mine for vote in job.votes):
-        look = tr("No opinion")
-        facts.insert(0, Fact(tr("You"), look, value_tone="warn", value_icon="dash", tip=job.unvoted))
+        words = tr("No opinion")
+        facts.insert(0, Fact(tr("You"), words, value_tone="warn", value_icon="dash", tip=job.unvoted))
     return facts

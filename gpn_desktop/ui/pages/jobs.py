@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLineEdit, QMenu, QSplitter
+from PySide6.QtWidgets import QLineEdit, QSplitter
 
 from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.types import Hash32
@@ -48,8 +48,9 @@ class JobsPage(Page):
         self.search.setClearButtonEnabled(True)
         self.search.setFixedWidth(theme.fonts.px(240))
         self.buttons.addWidget(self.search)
-        self.phases = button(tr("All phases ▾"), theme)
-        self.phases.clicked.connect(self._open_phases)
+        phases = [(phase.value, phase_look(phase).word) for phase in Phase]
+        self.phases = Choice(theme, [("", tr("All phases")), *phases], self._narrow)
+        self.phases.setAccessibleName(tr("Phase"))
         self.buttons.addWidget(self.phases)
         self.order = Choice(
             theme,
@@ -136,6 +137,8 @@ class JobsPage(Page):
     # history ----------------------------------------------------------------------------------------
 
     def _search_now(self) -> None:
+        words = self.search.text().split()
+        self.phases.choose(next((phase.value for phase in Phase if phase.value in words), ""))
         self.model.start(self.search.text(), JobOrder(self.order.currentData()))
         self._counted()
 
@@ -169,7 +172,10 @@ class JobsPage(Page):
             return
         if model.search:
             self.list.empty.say(
-                tr("No request matches"), tr("Search for a part of an id, a consumer’s address, or a phase.")
+                tr("No request matches"),
+                tr("Search for a part of an id, a consumer’s address, or a phase."),
+                tr("Clear the search"),
+                self.search.clear,
             )
         else:
             self.list.empty.say(
@@ -178,6 +184,8 @@ class JobsPage(Page):
                     "Every request that this node sees for its consumers appears here, with its provers, "
                     "votes and reward. None has come since the node was set up."
                 ),
+                tr("Choose a consumer"),
+                lambda: self.context.go("consumers"),
             )
 
     # the chosen request -----------------------------------------------------------------------------
@@ -245,26 +253,12 @@ class JobsPage(Page):
 
     # narrowing and saving -------------------------------------------------------------------------------
 
-    def _open_phases(self) -> None:
-        menu = QMenu(self)
-        menu.addAction(tr("All phases")).triggered.connect(lambda: self._narrow(""))
-        for phase in Phase:
-            look = phase_look(phase)
-            action = menu.addAction(self.context.theme.icon(look.icon, look.tone), look.word)
-            action.triggered.connect(lambda _=False, phase=phase: self._narrow(phase.value))
-        menu.aboutToHide.connect(menu.deleteLater)
-        self.menu = menu
-        menu.popup(self.phases.mapToGlobal(QPoint(0, self.phases.height() + 2)))
-
     def _narrow(self, phase: str) -> None:
         """A phase is one of the words that are searched for; it takes the place of another one."""
         names = {phase.value for phase in Phase}
         words = [word for word in self.search.text().split() if word not in names]
         self.search.setText(" ".join([*words, phase]).strip())
-        self.phases.setText(
-            tr("{phase} ▾").format(phase=phase_look(phase).word if phase else tr("All phases"))
-        )
-        self.phases.setAccessibleName(self.phases.text())
+        self._search_now()
 
     def _export(self) -> None:
         save = self.context.desk.save

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
+from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import button, label
 
 
 class EmptyState(QWidget):
-    def __init__(self, theme: Theme, action: str = "", act: Callable[[], None] | None = None) -> None:
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self._act: Callable[[], object] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(32, 32, 32, 32)
         column.setSpacing(6)
@@ -30,17 +32,27 @@ class EmptyState(QWidget):
         column.addStretch(1)
         column.addWidget(self._title, 0, middle)
         column.addLayout(row)
-        if act is not None:
-            self.action = button(action, theme)
-            self.action.clicked.connect(act)
-            column.addSpacing(8)
-            column.addWidget(self.action, 0, middle)
+        self.action = button(tr("Next step"), theme)
+        self.action.clicked.connect(self._do)
+        self.action.hide()
+        column.addSpacing(8)
+        column.addWidget(self.action, 0, middle)
         column.addStretch(2)
 
-    def say(self, title: str, text: str) -> None:
+    def say(self, title: str, text: str, action: str = "", act: Callable[[], object] | None = None) -> None:
+        """``action`` are the words of the button that does ``act``, where there is one thing to do."""
         self._title.setText(title)
         self._text.setText(text)
         self.setAccessibleName(f"{title}. {text}")
+        self._act = act
+        if action:
+            self.action.setText(action)
+            self.action.setAccessibleName(action)
+        self.action.setVisible(act is not None)
+
+    def _do(self) -> None:
+        if self._act is not None:
+            self._act()
 
     def title(self) -> str:
         return self._title.text()

@@ -37,6 +37,7 @@ FAST = 2**10
 
 
 class Backend(KeyringBackend):
+    name = "Secret Service"  # type: ignore[assignment]
     priority = 1.0  # type: ignore[assignment]
 
     def __init__(self) -> None:
