@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ROOT / "gpn_desktop"
 # Which positional argument of these is shown.
 TABLES = {"Look": 0, "PageSpec": 1, "marked": 0}
-ERRORS = CODE / "core" / "errors.py"
+ERRORS = CODE / "core" / "errors"
 
 
 def sentences() -> dict[str, str]:
@@ -26,13 +26,19 @@ def sentences() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for text in _shown(node):
                 found.setdefault(text, f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
-    for node in ast.walk(ast.parse(ERRORS.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "remedy" for t in node.targets
-        ):
-            for text in _literal(node.value):
-                found.setdefault(text, f"{ERRORS.relative_to(ROOT)}:{node.lineno}")
+    for path in sorted(ERRORS.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _remedy(node):
+                found.setdefault(text, f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     return found
+
+
+def _remedy(node: ast.AST) -> Iterator[str]:
+    named = isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == "remedy" for target in node.targets
+    )
+    if named and isinstance(node, ast.Assign):
+        yield from _literal(node.value)
 
 
 def _shown(node: ast.AST) -> Iterator[str]:

@@ -456,10 +456,9 @@ class Node:
         entry = self.book.entries.get(request_id)
         if entry is None or entry.proving is None:
             raise errors.NothingToGiveUp("This node is not proving the request.")
-        proving = entry.proving
+        entry.proving.cancel()
         entry.error = "The operator gave this turn up."
         self.book.feed(entry, ProveFailed("operator"))
-        proving.cancel()
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
         return await self.ctx.store.logs(request_id)

@@ -44,7 +44,7 @@ def test_a_good_image_is_a_go() -> None:
 def test_each_reason_against_is_told() -> None:
     assert "over the turn's 3.5 s" in refused(GOOD, replace(OFFER, turn_seconds=3.5))[0]
     assert refused(GOOD, replace(OFFER, turn_seconds=3.75)) == []
-    assert "verification took 16.00 s" in refused(replace(GOOD, verify=Times(1.0, 16.0)))[0]
+    assert "slowest verification, 16.00 s" in refused(replace(GOOD, verify=Times(1.0, 16.0)))[0]
     assert "a larger input may not fit" in refused(replace(GOOD, peak_memory=470 * MIB))[0]
     assert refused(replace(GOOD, violations=("It tried to reach a network.",))) == [
         "It tried to reach a network."
