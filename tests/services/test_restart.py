@@ -192,3 +192,26 @@ async def test_finalised_and_withdrawn_once_across_a_restart() -> None:
         assert len(first.sent("withdraw:")) == 1
         await quiet()
         assert first.node.view().earnings.withdrawn == claimable * 10**9
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_withdrawal_that_was_in_flight_when_the_node_ended_is_done_once(killed: bool) -> None:
+    async with world(3) as net:
+        order = await net.order()
+        first, *_ = await net.ranked(order)
+        await net.send(order)
+        await all_settled(net, order)
+        await net.advance(200)
+        await until(lambda: first.count("paid") == 1)
+        assert first.node.earnings is not None
+        claimable = first.node.earnings.totals.claimable
+        net.ledger.hold_mining()
+        withdrawing = asyncio.ensure_future(first.node.withdraw())
+        await until(lambda: len(first.sent("withdraw:")) == 1, "it is sent")
+        withdrawing.cancel()  # as its window does when it is closed
+        await asyncio.wait({withdrawing})
+        await first.restart(killed)
+        net.ledger.release_mining()
+        await until(lambda: first.node.view().earnings.withdrawn == claimable * 10**9, "it is known of")
+        assert await first.node.withdraw() == 0
+        assert len(first.sent("withdraw:")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from gpn_desktop.services.facade import Facade
 from gpn_desktop.ui.app import Desktop
 from gpn_desktop.ui.opening import Opening, Start
 from gpn_desktop.ui.pages.demo import DemoPage
+from gpn_desktop.ui.pages.earnings import EarningsPage
 from gpn_desktop.ui.shell import Shell, has_display
 from gpn_desktop.ui.story import Story
 from gpn_desktop.ui.theme import Theme
@@ -77,6 +79,33 @@ async def test_a_node_that_cannot_start_says_why_and_can_be_tried_again(qapp: QA
     await until(lambda: bool(run.window.pages))
     run.window.close()
     assert await ended == 0
+
+
+async def test_closing_in_the_middle_of_a_withdrawal(
+    qapp: QApplication, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The window does not wait for the transaction: the node has it in its journal, and goes on there."""
+    facade = FakeFacade(demo_view())
+    facade.may_withdraw.clear()
+
+    async def make() -> Facade:
+        return facade
+
+    run = desktop(qapp, make)
+    ended = asyncio.ensure_future(run.run())
+    await until(lambda: bool(run.window.pages))
+    run.window.go("earnings")
+    page = run.window.pages["earnings"]
+    assert isinstance(page, EarningsPage)
+    page.withdraw.click()
+    page.sheet.confirm.click()
+    assert page.sheet.working
+    run.window.close()
+    async with asyncio.timeout(5):
+        assert await ended == 0
+    assert facade.closed == 1
+    gc.collect()
+    assert "never" not in capfd.readouterr().err
 
 
 async def test_closing_before_there_is_a_node(qapp: QApplication) -> None:

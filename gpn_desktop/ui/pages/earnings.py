@@ -188,7 +188,7 @@ class EarningsPage(Page):
 
     def _ask(self) -> None:
         if self._view is not None:
-            self.sheet.ask(self._view)
+            self.sheet.ask_for(self._view)
 
     async def _load_fiat(self) -> None:
         """Once for each node; a rate that can't be read any more is told, and amounts are in ETH alone."""

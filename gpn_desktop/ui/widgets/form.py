@@ -6,22 +6,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLineEdit,
-    QPlainTextEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from gpn_desktop.ui import text
 from gpn_desktop.ui.tasks import Tasks
 from gpn_desktop.ui.text import tr
 from gpn_desktop.ui.theme import Theme
-from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label
+from gpn_desktop.ui.widgets.asking import Asking
+from gpn_desktop.ui.widgets.basic import label
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +44,16 @@ class FormSpec:
     tone: str = "text"
 
 
-class Form(Card):
-    opened = Signal(bool)
-
+class Form(Asking):
     def __init__(self, theme: Theme, tasks: Tasks) -> None:
-        super().__init__(theme)
-        self._theme, self._tasks = theme, tasks
         self._spec: FormSpec | None = None
         self._inputs: dict[str, QWidget] = {}
-        self.working = False
-        self.state = IconLabel(theme, bold=True)
-        self.words = label("", theme.fonts.body, "muted", wrap=True)
         self._holder = QWidget()
         self._rows = QVBoxLayout(self._holder)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(8)
         self.answer = label("", theme.fonts.body, "bad", wrap=True)
-        self.progress = BusyBar(theme)
-        self.confirm = button(tr("Confirm"), theme, "primary")
-        self.confirm.clicked.connect(self._act)
-        self.cancel = button(tr("Cancel"), theme)
-        self.cancel.clicked.connect(self.dismiss)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addStretch(1)
-        row.addWidget(self.cancel)
-        row.addWidget(self.confirm)
-        for widget in (self.state, self.words, self._holder, self.answer, self.progress):
-            self.body.addWidget(widget)
-        self.body.addLayout(row)
-        self.hide()
+        super().__init__(theme, tasks, self._holder, self.answer)
 
     def ask(self, spec: FormSpec) -> None:
         if self.working:
@@ -90,16 +62,13 @@ class Form(Card):
         self._clear()
         for field in spec.fields:
             self._add(field)
-        self.state.show_state(spec.title, spec.tone, "warn" if spec.tone in ("warn", "bad") else "")
-        self.setAccessibleName(spec.title)
+        self._title(spec.title, spec.tone, "warn" if spec.tone in ("warn", "bad") else "")
         self.words.setText(spec.words)
         self.words.setVisible(bool(spec.words))
         self.answer.hide()
-        self.confirm.setText(spec.confirm)
-        self.confirm.setAccessibleName(spec.confirm)
+        self._name(spec.confirm)
         self._mode(asking=True)
-        self.show()
-        self.opened.emit(True)
+        self._open()
         first = next(iter(self._inputs.values()), self.confirm)
         first.setFocus()
 
@@ -110,14 +79,7 @@ class Form(Card):
         """Close it, and forget what was typed; what is at work goes on to its end."""
         if not self.working:
             self._clear()
-            self.hide()
-            self.opened.emit(False)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() == Qt.Key.Key_Escape:
-            self.dismiss()
-        else:
-            super().keyPressEvent(event)
+        super().dismiss()
 
     def _add(self, field: Field) -> None:
         made = self._input(field)
@@ -172,7 +134,7 @@ class Form(Card):
             return
         self.working = True
         self.answer.hide()
-        self.state.show_state(self._spec.working, "info", "proving")
+        self._title(self._spec.working, "info", "proving")
         self._mode(working=True)
         self._tasks.start(self._work(self._spec, values), self._failed)
 
@@ -181,15 +143,14 @@ class Form(Card):
         self.working = False
         self._clear()
         self.words.hide()
-        self.state.show_state(said, "good", "check")
-        self.setAccessibleName(said)
+        self._title(said, "good", "check")
         self._mode()
         self.cancel.setFocus()
 
     def _failed(self, error: BaseException) -> None:
         self.working = False
         if self._spec is not None:
-            self.state.show_state(self._spec.title, self._spec.tone)
+            self._title(self._spec.title, self._spec.tone)
         self._answer(text.explain(error))
         self._mode(asking=True)
 
@@ -209,10 +170,5 @@ class Form(Card):
                 old.deleteLater()
 
     def _mode(self, asking: bool = False, working: bool = False) -> None:
+        super()._mode(asking, working)
         self._holder.setVisible(asking)
-        self.progress.setVisible(working)
-        self.progress.setAccessibleName(self.state.text())
-        self.confirm.setVisible(asking)
-        self.cancel.setVisible(not working)
-        self.cancel.setText(tr("Cancel") if asking else tr("Close"))
-        self.cancel.setAccessibleName(self.cancel.text())
