@@ -1,7 +1,7 @@
 """What people read, for translators: ``python packaging/strings.py [LANGUAGE]`` lists what a catalogue lacks.
 
-Found in the code's syntax tree: the literals in calls of ``tr``, and those of the tables whose words are
-translated when they are shown.
+Found in the code's syntax tree: the literals in calls of ``tr``, those of the tables whose words are
+translated when they are shown, and the sentences of the doctor's rules. What has figures in it stays English.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ CODE = ROOT / "gpn_desktop"
 # Which positional argument of these is shown.
 TABLES = {"Look": 0, "PageSpec": 1, "marked": 0}
 ERRORS = CODE / "core" / "errors"
+RULES = (CODE / "core" / "health.py", CODE / "core" / "reach.py", CODE / "services" / "health_checks.py")
 
 
 def sentences() -> dict[str, str]:
@@ -30,7 +31,27 @@ def sentences() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for text in _remedy(node):
                 found.setdefault(text, f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
+    for path in RULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for text, at in _sentences(tree):
+            found.setdefault(text, f"{path.relative_to(ROOT)}:{at}")
     return found
+
+
+def _sentences(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Plain literals that begin with a capital; no docstrings, and no parts of texts with figures."""
+    skipped = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.Expr)
+        for child in ast.walk(node)
+        if isinstance(node, ast.JoinedStr) or child is node.value
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in skipped:
+            continue
+        if node.value[:1].isupper() and not node.value.isupper():
+            yield node.value, node.lineno
 
 
 def _remedy(node: ast.AST) -> Iterator[str]:

@@ -12,8 +12,11 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import EngineMissing
+from gpn_desktop.core.health import judge_backup
 from gpn_desktop.ui import language, text
+from gpn_desktop.ui.pages.health_findings import FindingList
 from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.theme import Theme
 from tests.ui.conftest import Attach
 from tests.ui.fake import FakeFacade, demo_view
 
@@ -59,6 +62,19 @@ async def test_the_window_speaks_it(attach: Attach) -> None:
     assert window.pages["jobs"].title.text() == known["Jobs"]
     assert known[EngineMissing.remedy] in text.explain(EngineMissing("x"))
     assert EngineMissing.code in text.explain(EngineMissing("x"))
+
+
+@pytest.mark.usefixtures("german")
+async def test_the_doctor_speaks_it(theme: Theme) -> None:
+    finding = judge_backup(has_key=True, tested=False)
+    rows = FindingList(theme, [(finding.key, finding.title)], lambda _: None)
+    row = rows.rows[finding.key]
+    row.show_finding(finding, running=False)
+    known = language.read("de")
+    assert row.full.text() == known[finding.result] != finding.result
+    assert row.meaning.text() == known[finding.meaning]
+    assert known[finding.remedy] in row.remedy.text()
+    assert known[finding.title] in row.accessibleName()
 
 
 def test_a_language_that_is_not_there_or_damaged_is_english(

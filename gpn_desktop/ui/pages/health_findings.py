@@ -101,18 +101,18 @@ class FindingRow(QWidget):
         self.state.show_state(look.word, look.tone, look.icon)
         self.again.setEnabled(not running)
         self.more.setEnabled(finding is not None)
-        said = finding.result if finding is not None else ""
+        said = tr(finding.result) if finding is not None else ""
         self.setAccessibleName(f"{self._title}: {look.word}. {said}".strip())
         if finding is None or finding == self.finding:
             return
         first = self.finding is None
         self.finding = finding
-        self.result.say(finding.result)
+        self.result.say(said)
         # Rich text would be taken from a result that looks like it.
         self.result.setToolTip("")
-        self.full.setText(finding.result)
-        self.meaning.setText(finding.meaning)
-        self.remedy.setText(tr("To do: {remedy}").format(remedy=finding.remedy))
+        self.full.setText(said)
+        self.meaning.setText(tr(finding.meaning))
+        self.remedy.setText(tr("To do: {remedy}").format(remedy=tr(finding.remedy)))
         self.remedy.setVisible(bool(finding.remedy))
         self.command.setText(finding.command)
         self.copy.value = finding.command
@@ -146,7 +146,7 @@ class FindingList(QScrollArea):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
-        self.rows = {key: FindingRow(theme, key, title, recheck) for key, title in checks}
+        self.rows = {key: FindingRow(theme, key, tr(title), recheck) for key, title in checks}
         for row in self.rows.values():
             self._column.addWidget(row)
         self._column.addStretch(1)
