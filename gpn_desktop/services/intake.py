@@ -55,6 +55,7 @@ class Intake:
         self._opening: dict[Hash32, asyncio.Lock] = {}
         self._consumers: dict[Address, asyncio.Lock] = {}
         self._parked: OrderedDict[Hash32, tuple[RequestMessage, Millis]] = OrderedDict()
+        self._moves = 0  # how often the chain moved on
         self._unrestored: list[RequestMessage] = []
 
     # from clients -----------------------------------------------------------------------------------------
@@ -163,6 +164,7 @@ class Intake:
         async with self._lock(request_id):
             if request_id in self._jobs.entries or await self._ctx.store.job(request_id) is not None:
                 return
+            moves = self._moves
             try:
                 request = message.signed.message
                 if message.payload is not None:
@@ -170,7 +172,7 @@ class Intake:
                 snapshot = await self._authority.admit(message.signed, patient=False)
                 await self._open(message, snapshot, False, received)
             except (errors.ChainUnreachable, errors.AnchorUnknown) as error:
-                self._park(message, received, error)
+                self._park(message, received, error, moved=self._moves != moves)
                 return
             except errors.RequestRefused as error:
                 self._refuse(request_id, error)
@@ -189,12 +191,15 @@ class Intake:
                 await self._check_unique(message.signed)
                 await self._jobs.open(message, snapshot, gateway, received)
 
-    def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError) -> None:
+    def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError, moved: bool) -> None:
         """The chain will tell; until then nobody can say whether the request is good."""
         now = self._authority.now()
         ahead = isinstance(error, errors.AnchorUnknown) and now - received > ANCHOR_PATIENCE_MS
         if ahead or now > message.signed.message.deadline * 1000:
             self._refuse(message.request_id, error)
+            return
+        if moved:  # the block that it would wait for came while the chain was asked
+            self._ctx.tasks.spawn(self._on_request(message, received), "parked request")
             return
         log.info("request %s waits: %s", request_tag(message.request_id), error)
         self._parked[message.request_id] = (message, received)
@@ -207,6 +212,7 @@ class Intake:
         unrestored, self._unrestored = self._unrestored, []
         for message in unrestored:
             await self._restore(message)
+        self._moves += 1
         parked, self._parked = self._parked, OrderedDict()
         for message, received in parked.values():
             self._ctx.tasks.spawn(self._on_request(message, received), "parked request")

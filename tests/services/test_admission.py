@@ -135,6 +135,29 @@ async def test_a_request_is_admitted_when_the_chain_is_back() -> None:
         assert other.address in other.entry(order).tally().opinions
 
 
+async def test_a_block_that_comes_while_the_chain_is_asked_is_not_waited_for_again() -> None:
+    async with world(3) as net:
+        order = await net.order()
+        first, *_, other = await net.ranked(order)
+        consumer = other.chain.consumer
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def absent(address: Address, at_block: int | None = None) -> object:
+            if answer.is_set():
+                return await consumer(address, at_block)
+            asked.set()
+            await answer.wait()
+            raise errors.ChainUnreachable("away")
+
+        other.chain.consumer = absent  # type: ignore[method-assign, assignment]
+        await net.send(order, first)
+        await asked.wait()
+        net.ledger.mine()
+        await net.settle_down()
+        answer.set()
+        await settled_everywhere(net, order)
+
+
 async def test_a_request_ahead_of_this_nodes_chain_waits_and_holds_up_nobody() -> None:
     async with world(3) as net:
         other = net.members[1]
@@ -163,10 +186,13 @@ async def test_requests_ahead_of_the_chain_are_bounded_and_given_up() -> None:
         other = net.members[1]
         order = await net.order()
         request = order.signed.message
-        for number in range(intake.MAX_PARKED + 20):
+        sent = intake.MAX_PARKED + 20
+        for number in range(sent):
             details = replace(request.details, ref=f"{number}", anchor_block=10**6)
             await net.members[0].network.publish(gossip(net, net.sign(replace(request, details=details))))
-        await until(lambda: len(other.node.intake._parked) == intake.MAX_PARKED)
+        looked_at = other.node.intake._opening
+        await until(lambda: len(looked_at) == sent and not any(lock.locked() for lock in looked_at.values()))
+        assert len(other.node.intake._parked) == intake.MAX_PARKED
         await net.advance(100)
         await until(lambda: len(other.node.intake._parked) == 0)
         assert other.node.book.entries == {}
