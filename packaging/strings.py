@@ -1,7 +1,7 @@
 """What people read, for translators: ``python packaging/strings.py [LANGUAGE]`` lists what a catalogue lacks.
 
 Found in the code's syntax tree: the literals in calls of ``tr``, those of the tables whose words are
-translated when they are shown, and the sentences of the doctor's rules. What has figures in it stays English.
+translated when they are shown, and the sentences of those parts of the inside that speak to people.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ROOT / "gpn_desktop"
 # Which positional argument of these is shown.
-TABLES = {"Look": 0, "PageSpec": 1, "marked": 0}
+TABLES = {"Look": 0, "PageSpec": 1, "marked": 0, "said": 0}
 ERRORS = CODE / "core" / "errors"
-RULES = (CODE / "core" / "health.py", CODE / "core" / "reach.py", CODE / "services" / "health_checks.py")
+# Their sentences are translated when they are shown.
+SPEAKERS = (
+    CODE / "composition" / "openings.py",
+    CODE / "core" / "health.py",
+    CODE / "core" / "reach.py",
+    CODE / "core" / "trial.py",
+    CODE / "services" / "health_checks.py",
+)
 
 
 def sentences() -> dict[str, str]:
@@ -31,10 +38,13 @@ def sentences() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for text in _remedy(node):
                 found.setdefault(text, f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
-    for path in RULES:
+    for path in SPEAKERS:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for text, at in _sentences(tree):
             found.setdefault(text, f"{path.relative_to(ROOT)}:{at}")
+        for node in ast.walk(tree):
+            for text in _shown(node):
+                found.setdefault(text, f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     return found
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from gpn_desktop.core.said import joined, said
+
 GB: Final = 1000**3
 # An image is often 2 to 10 GB, and is there twice while it is unpacked.
 FREE_WARN: Final = 20 * GB
@@ -141,17 +143,21 @@ def judge_disk(places: Sequence[tuple[str, int, int]]) -> Finding:
     if not places:
         return undecided(key, title, "No disk could be asked.")
     free = min(place[1] for place in places)
-    result = "; ".join(f"{name}: {amount(f)} of {amount(total)} free" for name, f, total in places)
+    result = joined(
+        said("{name}: {free} of {all} free", name=name, free=amount(f), all=amount(total))
+        for name, f, total in places
+    )
     if free >= FREE_WARN:
         return Finding(key, title, Level.GOOD, result, "There is room for images, payloads and the journal.")
     remedy = "Remove images that are not needed any more, or move node.data_dir to a larger disk."
     command = "gpn-desktop image prune"
     if free >= FREE_BAD:
-        meaning = f"Below {amount(FREE_WARN)} a new image may not fit; what runs goes on."
+        meaning = said("Below {size} a new image may not fit; what runs goes on.", size=amount(FREE_WARN))
         return Finding(key, title, Level.WARN, result, meaning, remedy, command)
-    meaning = (
-        f"Below {amount(FREE_BAD)} pulls fail, and a full disk stops the journal: the node then ends itself "
-        "rather than sign what it cannot remember."
+    meaning = said(
+        "Below {size} pulls fail, and a full disk stops the journal: the node then ends itself rather than "
+        "sign what it cannot remember.",
+        size=amount(FREE_BAD),
     )
     return Finding(key, title, Level.BAD, result, meaning, remedy, command)
 
@@ -160,28 +166,41 @@ def judge_folder(folder: Folder) -> Finding:
     key, title, path = "folder", "Data folder", quoted(folder.path)
     safe = "What this node signed, and what it earned, is kept there."
     give, chown = "Give the folder to this user.", f"sudo chown -R $USER {path}"
-    change = "can change what this node believes to have signed."
     if not folder.exists and folder.writable:
-        return Finding(key, title, Level.GOOD, f"{folder.path} is made at the first start", safe)
+        return Finding(
+            key, title, Level.GOOD, said("{path} is made at the first start", path=folder.path), safe
+        )
     if not folder.exists:
-        result = f"{folder.path} does not exist and cannot be made"
+        result = said("{path} does not exist and cannot be made", path=folder.path)
         remedy = "Make it and give it to this user, or set node.data_dir to a folder of yours."
         return Finding(
             key, title, Level.BAD, result, "No node can start without it.", remedy, f"mkdir -p {path}"
         )
     if not folder.writable:
-        result = f"{folder.path} cannot be written to"
+        result = said("{path} cannot be written to", path=folder.path)
         return Finding(key, title, Level.BAD, result, "No node can start without its journal.", give, chown)
     if not folder.mine:
-        result = f"{folder.path} belongs to another user"
-        return Finding(key, title, Level.WARN, result, f"That user {change}", give, chown)
+        result = said("{path} belongs to another user", path=folder.path)
+        return Finding(
+            key,
+            title,
+            Level.WARN,
+            result,
+            "That user can change what this node believes to have signed.",
+            give,
+            chown,
+        )
     if folder.mode is not None and folder.mode & 0o022:
-        result = f"{folder.path} can be written to by others ({folder.mode:o})"
-        meaning = f"Other users of this machine {change}"
+        result = said(
+            "{path} can be written to by others ({mode})", path=folder.path, mode=f"{folder.mode:o}"
+        )
+        meaning = "Other users of this machine can change what this node believes to have signed."
         return Finding(
             key, title, Level.WARN, result, meaning, "Keep the folder to this user.", f"chmod 700 {path}"
         )
-    return Finding(key, title, Level.GOOD, f"{folder.path} is this user’s and can be written to", safe)
+    return Finding(
+        key, title, Level.GOOD, said("{path} is this user’s and can be written to", path=folder.path), safe
+    )
 
 
 # keys and software ----------------------------------------------------------------------------------------
@@ -191,14 +210,14 @@ def judge_keyring(name: str, problem: str, key_file: bool) -> Finding:
     """``name`` of a keyring that passed the probe, else its ``problem``; ``key_file``: settings name one."""
     key, title = "keyring", "System keyring"
     if name:
-        result = f"{name} stored, read and removed a test entry"
+        result = said("{name} stored, read and removed a test entry", name=name)
         return Finding(key, title, Level.GOOD, result, "The node’s key can be kept there, encrypted.")
     if key_file:
         return Finding(
             key,
             title,
             Level.GOOD,
-            f"{problem} Not needed: the settings name a key file.",
+            said("{problem} Not needed: the settings name a key file.", problem=problem),
             "The node starts with its key file.",
         )
     return Finding(
@@ -248,7 +267,7 @@ def judge_versions(versions: Sequence[tuple[str, str]], missing: Sequence[str]) 
             key,
             title,
             Level.BAD,
-            f"{result}; missing: {', '.join(missing)}",
+            said("{result}; missing: {parts}", result=result, parts=", ".join(missing)),
             "Parts of the program are not installed.",
             "Install GPN Desktop again.",
         )
@@ -258,7 +277,13 @@ def judge_versions(versions: Sequence[tuple[str, str]], missing: Sequence[str]) 
 def judge_settings(problem: str, remedy: str, where: str) -> Finding:
     key, title = "settings", "Settings"
     if not problem:
-        return Finding(key, title, Level.GOOD, f"{where} can be used", "The node starts with these settings.")
+        return Finding(
+            key,
+            title,
+            Level.GOOD,
+            said("{where} can be used", where=where),
+            "The node starts with these settings.",
+        )
     return Finding(key, title, Level.BAD, problem, "The node cannot start.", remedy)
 
 

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from gpn_desktop.core.health import Finding, Level, age, undecided
+from gpn_desktop.core.said import joined, said
 
 # Turns are counted in seconds of the chain's time: a clock that is off answers too early or too late.
 SKEW_WARN: Final = 2.0
@@ -53,13 +54,15 @@ def judge_clock(skew: float | None, compared: str) -> Finding:
         return undecided(
             key,
             title,
-            f"Nothing to compare with: {compared}",
+            said("Nothing to compare with: {compared}", compared=compared),
             "Let the system keep the time, and check again once a chain endpoint answers.",
         )
     off = abs(skew)
-    way = "ahead" if skew > 0 else "behind"
-    result = f"right to within {SKEW_WARN:g} s" if off <= SKEW_WARN else f"{off:.1f} s {way}"
-    result = f"{result}; compared with {compared}"
+    found = said("right to within {limit} s", limit=f"{SKEW_WARN:g}")
+    if off > SKEW_WARN:
+        off_by = f"{off:.1f}"
+        found = said("{off} s ahead", off=off_by) if skew > 0 else said("{off} s behind", off=off_by)
+    result = said("{found}; compared with {compared}", found=found, compared=compared)
     if off <= SKEW_WARN:
         return Finding(key, title, Level.GOOD, result, "Turns are taken and votes are cast in time.")
     meaning = (
@@ -83,7 +86,7 @@ def is_public(host: str) -> bool:
 def judge_ports(ports: Sequence[Port], addresses: Sequence[str], announced: Sequence[str]) -> Finding:
     """``addresses``: this machine's own; ``announced``: hosts that the settings tell peers to come to."""
     key, title = "ports", "Ports and reachability"
-    result = "; ".join(_port_words(port) for port in ports)
+    result = joined(map(_port_words, ports))
     blocked = next((port for port in ports if port.state in (PortState.TAKEN, PortState.REFUSED)), None)
     if blocked is not None:
         return _blocked(blocked, result)
@@ -96,24 +99,32 @@ def judge_ports(ports: Sequence[Port], addresses: Sequence[str], announced: Sequ
         return Finding(key, title, Level.WARN, result, meaning, remedy)
     reach = [host for host in (*announced, *addresses) if is_public(host)]
     if reach:
-        meaning = f"Peers can reach this node at {reach[0]}, if no firewall is in between."
-        return Finding(key, title, Level.GOOD, f"{result}; no outside service was asked", meaning)
-    port = peers.port or "that Network shows"
+        meaning = said("Peers can reach this node at {host}, if no firewall is in between.", host=reach[0])
+        return Finding(
+            key, title, Level.GOOD, said("{result}; no outside service was asked", result=result), meaning
+        )
     meaning = (
         "A router hides this machine (NAT). The node works by the connections that it opens itself, "
         "but peers cannot come to it: votes and requests may arrive later."
     )
-    remedy = (
-        f"In the router, forward TCP port {port} to this machine, and set p2p.announce to the public address."
+    remedy = said(
+        "In the router, forward TCP port {port} to this machine, and set p2p.announce to the public address.",
+        port=peers.port or said("that Network shows"),
     )
-    return Finding(key, title, Level.WARN, f"{result}; no public address", meaning, remedy)
+    return Finding(
+        key, title, Level.WARN, said("{result}; no public address", result=result), meaning, remedy
+    )
 
 
 def _blocked(port: Port, result: str) -> Finding:
-    remedy = f"End the program that uses port {port.port}, or set {port.setting} to another one."
+    remedy = said(
+        "End the program that uses port {port}, or set {setting} to another one.",
+        port=port.port,
+        setting=port.setting,
+    )
     command = f"sudo ss -ltnp 'sport = :{port.port}'"
     if port.state is PortState.REFUSED:
-        remedy, command = f"Set {port.setting} to a port above 1023.", ""
+        remedy, command = said("Set {setting} to a port above 1023.", setting=port.setting), ""
     meaning = "The node cannot start while it cannot listen there."
     return Finding("ports", "Ports and reachability", Level.BAD, result, meaning, remedy, command)
 
@@ -126,16 +137,18 @@ def is_loopback(host: str) -> bool:
 
 
 def _port_words(port: Port) -> str:
-    what = {
-        PortState.FREE: "is free",
-        PortState.OURS: "is used by this node",
-        PortState.TAKEN: "is used by another program",
-        PortState.REFUSED: "is not allowed to this user",
-        PortState.ANY: "",
-    }[port.state]
-    if port.state is PortState.ANY:
-        return f"{port.name}: any free port"
-    return f"{port.name}: port {port.port} {what}"
+    named: dict[str, object] = {"name": port.name, "port": port.port}
+    match port.state:
+        case PortState.FREE:
+            return said("{name}: port {port} is free", **named)
+        case PortState.OURS:
+            return said("{name}: port {port} is used by this node", **named)
+        case PortState.TAKEN:
+            return said("{name}: port {port} is used by another program", **named)
+        case PortState.REFUSED:
+            return said("{name}: port {port} is not allowed to this user", **named)
+        case PortState.ANY:
+            return said("{name}: any free port", **named)
 
 
 def judge_endpoints(endpoints: Sequence[Endpoint], wanted: int | None) -> Finding:
@@ -151,9 +164,9 @@ def judge_endpoints(endpoints: Sequence[Endpoint], wanted: int | None) -> Findin
             "Set chain.api to the address of a chain node, ws:// or wss://.",
         )
     wanted = wanted or next((e.chain_id for e in endpoints if not e.error), None)
-    said = [(e, *_endpoint_words(e, wanted)) for e in endpoints]
-    result = "; ".join(words for _, _, words in said)
-    usable = [e for e, level, _ in said if level is not Level.BAD]
+    heard = [(e, *_endpoint_words(e, wanted)) for e in endpoints]
+    result = joined(words for _, _, words in heard)
+    usable = [e for e, level, _ in heard if level is not Level.BAD]
     if not usable:
         return Finding(
             key,
@@ -163,7 +176,7 @@ def judge_endpoints(endpoints: Sequence[Endpoint], wanted: int | None) -> Findin
             "Without a chain node this node sees no consumers, and nothing it does is paid.",
             "Check the address and the access key of chain.api, or add another endpoint.",
         )
-    if all(level is Level.GOOD for _, level, _ in said):
+    if all(level is Level.GOOD for _, level, _ in heard):
         return Finding(
             key, title, Level.GOOD, result, "Commitments, settlements and rewards are seen in time."
         )
@@ -181,10 +194,21 @@ def _endpoint_words(endpoint: Endpoint, wanted: int | None) -> tuple[Level, str]
     if endpoint.error:
         return Level.BAD, f"{endpoint.name}: {endpoint.error}"
     if wanted is not None and endpoint.chain_id != wanted:
-        return Level.BAD, f"{endpoint.name}: is of chain {endpoint.chain_id}, not {wanted}"
-    words = f"{endpoint.name}: chain {endpoint.chain_id}, block {endpoint.head:,}, {age(endpoint.age)} old"
+        return Level.BAD, said(
+            "{name}: is of chain {chain}, not {wanted}",
+            name=endpoint.name,
+            chain=endpoint.chain_id,
+            wanted=wanted,
+        )
+    words = said(
+        "{name}: chain {chain}, block {head}, {age} old",
+        name=endpoint.name,
+        chain=endpoint.chain_id,
+        head=f"{endpoint.head:,}",
+        age=age(endpoint.age),
+    )
     if endpoint.age > HEAD_BAD:
-        return Level.BAD, words + ", has fallen behind"
+        return Level.BAD, said("{words}, has fallen behind", words=words)
     return (Level.WARN if endpoint.age > HEAD_WARN else Level.GOOD), words
 
 
@@ -194,13 +218,13 @@ def judge_contract(matches: bool | None, where: str, problem: str = "") -> Findi
     if matches is None:
         return undecided(key, title, problem, "Correct the chain endpoint first, then check again.")
     if matches:
-        result = f"{where} is the contract that this version knows"
+        result = said("{where} is the contract that this version knows", where=where)
         return Finding(key, title, Level.GOOD, result, "Stake and rewards follow the published rules.")
     return Finding(
         key,
         title,
         Level.BAD,
-        problem or f"The code at {where} is another one",
+        problem or said("The code at {where} is another one", where=where),
         "Stake that is sent there may be lost, and this node’s proofs may not be paid.",
         "Do not stake. Check chain.contract, and update the program if the network has moved on.",
         "gpn-desktop contracts verify",

@@ -13,6 +13,7 @@ from typing import Final
 
 from gpn_desktop.core.batching import gas_attested, gas_single
 from gpn_desktop.core.manifest import MIB, Limits
+from gpn_desktop.core.said import said
 from gpn_desktop.core.settlement import Shares, split
 from gpn_desktop.core.types import WEI_PER_GWEI, Gwei, Wei
 
@@ -84,17 +85,27 @@ class Verdict:
     net: Wei | None = None
 
 
+_PROOF: Final = (
+    "The slowest proof, {time} s, and {spare} to spare are within the turn's {most} s.",
+    "The slowest proof, {time} s, and {spare} to spare are over the turn's {most} s.",
+)
+_VERIFICATION: Final = (
+    "The slowest verification, {time} s, and {spare} to spare are within the allowed {most} s.",
+    "The slowest verification, {time} s, and {spare} to spare are over the allowed {most} s.",
+)
+
+
 def judge(found: Measured, offer: Offer) -> Verdict:
     """Go or no-go for one consumer."""
     wrong = (*found.failures, *found.violations, *found.shortfalls)
     findings = [Finding(False, text) for text in wrong]
     if not found.failures and not found.violations:
-        findings.append(Finding(True, f"{found.runs} of {found.runs} proofs were made and verified."))
+        findings.append(Finding(True, said("{n} of {n} proofs were made and verified.", n=found.runs)))
     if found.prove is not None:
-        findings.append(_in_time("proof", found.prove, PROVE_MARGIN, offer.turn_seconds, "the turn's"))
+        findings.append(_in_time(_PROOF, found.prove, PROVE_MARGIN, offer.turn_seconds))
     if found.verify is not None:
         verify = min(VERIFY_SECONDS, found.limits.validate_seconds)
-        findings.append(_in_time("verification", found.verify, VERIFY_MARGIN, verify, "the allowed"))
+        findings.append(_in_time(_VERIFICATION, found.verify, VERIFY_MARGIN, verify))
     if found.peak_memory is not None:
         findings.append(_in_memory(found.peak_memory, found.limits.memory))
     net = None
@@ -116,25 +127,24 @@ def net_of(reward: Gwei, shares: Shares, offer: Offer) -> Wei:
     return Wei(share * WEI_PER_GWEI - gas * offer.gas_price // offer.batch)
 
 
-def _in_time(what: str, times: Times, margin: float, allowed: float, whose: str) -> Finding:
+def _in_time(words: tuple[str, str], times: Times, margin: float, allowed: float) -> Finding:
     good = times.worst * margin <= allowed
     return Finding(
-        good,
-        f"The slowest {what}, {times.worst:.2f} s, and {(margin - 1):.0%} to spare are "
-        f"{'within' if good else 'over'} {whose} {allowed:g} s.",
+        good, said(words[not good], time=f"{times.worst:.2f}", spare=f"{margin - 1:.0%}", most=f"{allowed:g}")
     )
 
 
 def _in_memory(peak: int, cap: int) -> Finding:
     good = peak * 10 <= cap * 9
-    return Finding(
-        good,
-        f"It used {peak / MIB:,.0f} MiB of the {cap // MIB:,} MiB that it may"
-        f"{'' if good else ': a larger input may not fit'}.",
-    )
+    words = "It used {used} MiB of the {cap} MiB that it may."
+    if not good:
+        words = "It used {used} MiB of the {cap} MiB that it may: a larger input may not fit."
+    return Finding(good, said(words, used=f"{peak / MIB:,.0f}", cap=f"{cap // MIB:,}"))
 
 
 def _money(offer: Offer, net: Wei) -> str:
     rest = f"{abs(net) / 10**18:.9f}".rstrip("0") + " ETH"
-    price = f"{offer.gas_price / WEI_PER_GWEI:g} gwei, {offer.batch} to a settlement"
-    return f"A proof {'brings' if net > 0 else 'loses'} {rest} after gas ({price})."
+    words = "A proof brings {rest} after gas ({price} gwei, {batch} to a settlement)."
+    if net <= 0:
+        words = "A proof loses {rest} after gas ({price} gwei, {batch} to a settlement)."
+    return said(words, rest=rest, price=f"{offer.gas_price / WEI_PER_GWEI:g}", batch=offer.batch)

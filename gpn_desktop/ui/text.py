@@ -7,6 +7,7 @@ import time
 from PySide6.QtCore import QCoreApplication, QDateTime
 
 from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.said import Said
 from gpn_desktop.core.types import WEI_PER_GWEI, Address, Gwei, Wei, short
 
 WEI_DIGITS = 18
@@ -18,6 +19,14 @@ MIN_DECIMALS = 4
 def tr(text: str) -> str:
     """The translated text; the one gate for every string that people read."""
     return QCoreApplication.translate("GPN", text)
+
+
+def say(words: str) -> str:
+    """What the node said, in the window's language where it has a translation; otherwise as it is."""
+    if isinstance(words, Said):
+        values = {name: say(value) for name, value in words.values.items()}
+        return tr(words.template).format(**values)
+    return tr(words) if words else ""
 
 
 def marked(text: str) -> str:
@@ -126,8 +135,17 @@ def size(count: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+    endings = {1: tr("{n}st"), 2: tr("{n}nd"), 3: tr("{n}rd")}
+    other = tr("{n}th")
+    ending = other if 10 <= number % 100 <= 20 else endings.get(number % 10, other)
+    return ending.format(n=number)
+
+
+def role(name: str) -> str:
+    """A node's part in a request, which the node calls "Verifier", or "Prover, 1st"."""
+    what, _, place = name.partition(", ")
+    number = "".join(filter(str.isdecimal, place))
+    return f"{tr(what)}, {ordinal(int(number))}" if number else tr(name)
 
 
 def plural(number: int, one: str, many: str) -> str:
@@ -144,7 +162,7 @@ def who(address: Address | None, me: Address | None = None) -> str:
 def explain(error: BaseException) -> str:
     """What happened, what to do, and the stable code, as one line."""
     if isinstance(error, GpnError):
-        return f"{error.message} {tr(error.remedy)} [{error.code}]"
+        return f"{say(error.message)} {say(error.remedy)} [{error.code}]"
     return tr("Unexpected error: {name}: {text}. The log has the details.").format(
         name=type(error).__name__, text=error
     )

@@ -59,7 +59,7 @@ class MainWindow(QMainWindow):
     def __init__(self, theme: Theme, title: str, banner: str = "", desk: Desk | None = None) -> None:
         super().__init__()
         self._theme = theme
-        self._note = banner
+        self._note = text.say(banner)
         self._story: Story | None = None
         self._facade: Facade | None = None
         self._desk = desk or Desk()
@@ -127,8 +127,8 @@ class MainWindow(QMainWindow):
 
     def show_starting(self, opening: Opening) -> None:
         """Nothing runs yet: the start page tells how far the start is."""
-        self.setWindowTitle(opening.title)
-        self._note = opening.banner
+        self.setWindowTitle(text.say(opening.title))
+        self._note = text.say(opening.banner)
         if opening.story is not self._story:
             if self._story is not None:
                 self._story.told.disconnect(self._told)

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from gpn_desktop.core.errors import EngineMissing
-from gpn_desktop.core.health import judge_backup
+from gpn_desktop.core.health import judge_backup, judge_disk
 from gpn_desktop.ui import language, text
 from gpn_desktop.ui.pages.health_findings import FindingList
 from gpn_desktop.ui.text import tr
@@ -62,6 +62,16 @@ async def test_the_window_speaks_it(attach: Attach) -> None:
     assert window.pages["jobs"].title.text() == known["Jobs"]
     assert known[EngineMissing.remedy] in text.explain(EngineMissing("x"))
     assert EngineMissing.code in text.explain(EngineMissing("x"))
+
+
+@pytest.mark.usefixtures("german")
+def test_sentences_with_figures_are_said_in_it_with_all_their_parts() -> None:
+    finding = judge_disk([("data folder", 3 * 10**9, 500 * 10**9), ("{x}", 30 * 10**9, 40 * 10**9)])
+    assert text.say(finding.result) == "data folder: 3 GB von 500 GB frei; {x}: 30 GB von 40 GB frei"
+    assert text.say(finding.meaning).startswith("Unter 5 GB scheitert")
+    assert text.role("Prover, 3rd") == "Prover, 3."
+    assert text.say("never heard of {y}") == "never heard of {y}"
+    assert text.say("") == ""
 
 
 @pytest.mark.usefixtures("german")

@@ -101,7 +101,7 @@ def _tried(trial: TrialView) -> tuple[Look, str]:
         return Look(tr("Trial cancelled"), "muted", "dash"), ""
     if trial.verdict.go:
         return Look(tr("Tried: go"), "good", "check"), _measured(trial)
-    why = next((finding.text for finding in trial.verdict.findings if not finding.good), "")
+    why = next((text.say(finding.text) for finding in trial.verdict.findings if not finding.good), "")
     return Look(tr("Tried: no go"), "warn", "warn"), why
 
 

@@ -94,7 +94,7 @@ def consumer_cell(line: JobLine) -> Cell:
 
 def role_cell(line: JobLine) -> Cell:
     quiet = line.role in ("", "None")
-    return Cell(tr("Not mine") if quiet else tr(line.role), tone="muted" if quiet else "text")
+    return Cell(tr("Not mine") if quiet else text.role(line.role), tone="muted" if quiet else "text")
 
 
 def phase_cell(line: JobLine) -> Cell:

@@ -101,10 +101,9 @@ def _measured(trial: TrialView | None) -> list[Fact]:
     ]
     findings = trial.verdict.findings if trial.verdict is not None else ()
     return facts + [
-        Fact(_cut(one.text), icon="check" if one.good else "cross", tone="good" if one.good else "bad",
-             tip=one.text)
-        for one in sorted(findings, key=lambda one: one.good)
-    ]  # fmt: skip
+        Fact(_cut(words), icon="check" if good else "cross", tone="good" if good else "bad", tip=words)
+        for good, words in sorted((one.good, text.say(one.text)) for one in findings)
+    ]
 
 
 def _fact(name: str, value: str) -> Fact:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 
 from gpn_desktop.core.health import Finding, Level
 from gpn_desktop.ui.models.phases import Look
-from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.text import say, tr
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import CopyButton, Elided, IconLabel, button, label, line
 
@@ -101,7 +101,7 @@ class FindingRow(QWidget):
         self.state.show_state(look.word, look.tone, look.icon)
         self.again.setEnabled(not running)
         self.more.setEnabled(finding is not None)
-        said = tr(finding.result) if finding is not None else ""
+        said = say(finding.result) if finding is not None else ""
         self.setAccessibleName(f"{self._title}: {look.word}. {said}".strip())
         if finding is None or finding == self.finding:
             return
@@ -111,8 +111,8 @@ class FindingRow(QWidget):
         # Rich text would be taken from a result that looks like it.
         self.result.setToolTip("")
         self.full.setText(said)
-        self.meaning.setText(tr(finding.meaning))
-        self.remedy.setText(tr("To do: {remedy}").format(remedy=tr(finding.remedy)))
+        self.meaning.setText(say(finding.meaning))
+        self.remedy.setText(tr("To do: {remedy}").format(remedy=say(finding.remedy)))
         self.remedy.setVisible(bool(finding.remedy))
         self.command.setText(finding.command)
         self.copy.value = finding.command

@@ -172,7 +172,7 @@ class JobDetail(Card):
 def _about(job: JobView) -> str:
     reward = tr("Reward {eth} ETH").format(eth=text.eth(job.reward))
     if not job.quorum:
-        return f"{reward} · {job.role}"
+        return f"{reward} · {text.role(job.role)}"
     quorum = tr("quorum {quorum}, committee of {all}").format(quorum=job.quorum, all=job.committee)
     return f"{reward} · {quorum}"
 

@@ -14,7 +14,7 @@ from gpn_desktop.ui.opening import Opening
 from gpn_desktop.ui.pages.joining import JoinCard
 from gpn_desktop.ui.story import Story, StoryLine
 from gpn_desktop.ui.tasks import Tasks
-from gpn_desktop.ui.text import tr
+from gpn_desktop.ui.text import say, tr
 from gpn_desktop.ui.theme import Theme
 from gpn_desktop.ui.widgets.basic import BusyBar, Card, IconLabel, button, label, set_property
 from gpn_desktop.ui.widgets.facts import Fact, FactList
@@ -67,8 +67,8 @@ class StartPage(QWidget):
 
     def show_starting(self, opening: Opening) -> None:
         self._card.show()
-        self.state.show_state(opening.starting, "text", "proving")
-        self.words.setText(opening.about)
+        self.state.show_state(say(opening.starting), "text", "proving")
+        self.words.setText(say(opening.about))
         self.words.show()
         self._follow(opening.story)
         self.progress.show()
@@ -89,9 +89,9 @@ class StartPage(QWidget):
         self.offer.setVisible(other is not None)
         self.instead.setVisible(other is not None)
         if other is not None:
-            self.offer.setText(other.pitch)
-            self.instead.setText(other.offer)
-            self.instead.setAccessibleName(other.offer)
+            self.offer.setText(say(other.pitch))
+            self.instead.setText(say(other.offer))
+            self.instead.setAccessibleName(say(other.offer))
         set_property(self.retry, "kind", "" if other else "primary")
         set_property(self.instead, "kind", "primary")
         self.retry.setVisible(not unset)
