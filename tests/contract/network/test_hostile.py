@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
@@ -394,10 +395,18 @@ async def test_junk_in_the_peer_exchange(scene: Scene) -> None:
 
 async def test_a_flood_of_identities_does_not_push_out_a_connected_peer(scene: Scene) -> None:
     engine = engine_of(scene.victim)
-    flood = [peer_of_secret(number.to_bytes(32, "big")) for number in range(10_000, 15_000)]
-    for peer in flood:  # at once: the network's own thread looks at its peers now and then
-        engine.roster.address(peer)
-    assert engine.roster.peer(scene.honest.address) is None
+    peers = [peer_of_secret(number.to_bytes(32, "big")) for number in range(10_000, 15_000)]
+    left: Future[object] = Future()
+
+    def flood() -> None:
+        for peer in peers:
+            engine.roster.address(peer)
+        left.set_result(engine.roster.peer(scene.honest.address))
+
+    # In the network's own thread, which would otherwise look at its peers in the middle of it.
+    assert isinstance(scene.victim.network, LibP2PNetwork)
+    scene.victim.network._thread.post(flood)
+    assert await asyncio.wrap_future(left) is None
     hash32 = scene.honest.shelf.put(b"still reachable")
     assert await scene.victim.network.fetch(hash32, 15, [scene.honest.address], 5) == b"still reachable"
     await scene.still_works()
