@@ -6,6 +6,8 @@ its processors by themselves, and those that drop images from the one Docker eng
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -34,3 +36,12 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
 @pytest.hookimpl
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes by its nature runs where somebody asked for it, as ``.ci/run`` does."""
+    if os.environ.get("GPN_SLOW") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            item.add_marker(pytest.mark.skip(reason="takes minutes; GPN_SLOW=1 runs it"))
