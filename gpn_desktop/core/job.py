@@ -165,8 +165,11 @@ def _apply(job: Job, event: ev.Event, now: Millis) -> Step:
 
 
 def _order_known(job: Job, order: ev.OrderKnown, now: Millis) -> Step:
-    """A reorg may bring another order, but never for a request of which a proof was announced."""
-    if job.announcements or job.order == order:
+    """A reorg may bring another order, but never for a request of which a proof was announced.
+
+    An own proof counts from when it is to be announced: the signature under it may exist already.
+    """
+    if job.announcements or job.mine.announced or job.order == order:
         return job, ()
     held = job.held
     job = replace(job, order=order, held=())

@@ -33,6 +33,7 @@ class Entry:
     closed: bool = False
     watched: int = 0
     recheck_order: bool = False
+    pinned: bool = False  # the store has the order
     verdict_ms: int = 0
     ended_ms: int = 0
     earned: Gwei = Gwei(0)

@@ -29,7 +29,8 @@ from gpn_desktop.ports.store import Kept
 from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
-from gpn_desktop.services.jobs import Jobs, Statement, proving_mark
+from gpn_desktop.services.jobs import Jobs, Statement
+from gpn_desktop.services.marks import pinned_order, proving_mark
 from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.views import Phase
 
@@ -283,7 +284,8 @@ class Intake:
                 return
             interrupted = bool(await self._ctx.store.get(proving_mark(request_id)))
             job = open_job(message.signed, snapshot, self._ctx.me, interrupted)
-            order = await self._authority.order(request_id, job.request, snapshot)
+            pinned = await pinned_order(self._ctx.store, request_id, snapshot)
+            order = pinned or await self._authority.order(request_id, job.request, snapshot)
         except errors.ChainUnreachable as error:
             log.warning("request %s is restored later: %s", request_tag(request_id), error)
             self._unrestored.append(message)
@@ -291,7 +293,7 @@ class Intake:
         kept = await self._ctx.store.kept(request_id)
         received = kept[0].time_ms if kept else self._authority.now()
         history = [(event, k.time_ms) for k in kept for event in await self._events(k)]
-        late = order is not None and self._authority.is_late(order, received)
+        late = order is not None and pinned is None and self._authority.is_late(order, received)
         vouched = any(_author(k) in snapshot.members and not k.own for k in kept)
         known: list[tuple[Event, Millis]] = []
         if order is not None and (not late or vouched):
@@ -301,6 +303,7 @@ class Intake:
         job = replay(job, known + history)
         entry = Entry(message, job, gateway, received, row.received_ms if row is not None else received)
         entry.late = late and not vouched
+        entry.pinned = pinned is not None
         entry.present = {e.proof_hash for e, _ in history if isinstance(e, ev.Fetched)}
         if row is not None:
             entry.verdict_ms = row.verdict_ms

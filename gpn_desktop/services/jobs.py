@@ -46,6 +46,7 @@ from gpn_desktop.core.types import (
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
+from gpn_desktop.services.marks import pin, proving_mark
 from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.views import Phase, StepView
 from gpn_desktop.services.workshop import Workshop
@@ -197,6 +198,8 @@ class Jobs:
         self._ctx.tasks.spawn(self._keep(entry, message, self._authority.now()), "journal")
 
     async def _keep(self, entry: Entry, message: PeerMessage, now: Millis) -> None:
+        if isinstance(message, AnnouncementMessage):
+            await pin(self._ctx.store, entry)
         await self._ctx.store.keep(entry.id, entry.consumer, message, own=False, time_ms=now)
 
     # the core ---------------------------------------------------------------------------------------------
@@ -376,6 +379,8 @@ class Jobs:
         while True:
             now = self._authority.now()
             try:
+                if not isinstance(message, DeclineMessage):  # a decline holds under any order
+                    await pin(self._ctx.store, entry)
                 await self._ctx.store.keep(entry.id, entry.consumer, message, own=True, time_ms=now)
             except StoreFull as error:
                 self._ctx.alert(str(error))
@@ -481,10 +486,6 @@ class Jobs:
                 if task is not None:
                     task.cancel()
             del self.entries[entry.id]
-
-
-def proving_mark(request_id: Hash32) -> str:
-    return f"proving:{request_id.hex()}"
 
 
 def _is_suspect(entry: Entry) -> bool:

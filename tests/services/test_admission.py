@@ -9,7 +9,7 @@ import pytest
 
 from gpn_desktop.core import errors
 from gpn_desktop.core.eip712 import keccak
-from gpn_desktop.core.messages import MAX_INLINE_BYTES, RequestMessage
+from gpn_desktop.core.messages import MAX_INLINE_BYTES, AnnouncementMessage, RequestMessage, VotesMessage
 from gpn_desktop.core.types import Address
 from gpn_desktop.services import intake, node
 from gpn_desktop.services.consumer import Order
@@ -454,3 +454,37 @@ async def test_what_gossip_lost_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
         order = await net.order()
         await net.send(order)
         await until(lambda: deaf.knows(order), "the request by sync")
+
+
+async def test_a_reorganisation_while_a_node_is_down_does_not_make_it_contradict_itself() -> None:
+    """Its announcement and votes stand under the old order, which the new branch does not have any more."""
+    async with world(4, confirmations=1, beacon_delay=2) as net:
+        for _ in range(3):
+            net.ledger.mine()
+        await net.settle_down()
+        for member in net.members:
+            member.bench.may_validate.clear()
+        order = await net.order()
+        await net.send(order)
+        for _ in range(2):
+            net.ledger.mine()
+        prover, voter, *_ = await net.ranked(order)
+        for member in net.members:
+            await member.reach(order, Phase.VERIFYING)
+        voter.bench.may_validate.set()
+        await until(lambda: len(prover.entry(order).tally().opinions) == 1, "the vote")
+        before = prover.entry(order).job.order
+        for member in (prover, voter):
+            await member.kill()
+        net.ledger.reorganise(2)
+        net.ledger.mine()
+        for member in (prover, voter):
+            await member.start()
+            assert member.entry(order).job.order == before
+        await net.settle_down()
+        for member in net.members:
+            member.bench.may_validate.set()
+        await settled_everywhere(net, order)
+        assert len(await prover.own(order, AnnouncementMessage)) == 1
+        assert len(await voter.own(order, VotesMessage)) == 1
+        assert net.settled() == 1
