@@ -46,6 +46,8 @@ class Mine:
     verifying: frozenset[ProofKey] = frozenset()
     voted: frozenset[ProofKey] = frozenset()
     found_valid: ProofKey | None = None
+    held_back: tuple[ev.Validated, ...] = ()
+    """Later provers' valid proofs, not signed for while this node's own may still be verified."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,9 @@ def _proved(job: Job, proof_hash: Hash32, size: int) -> Step:
     job = _mine(job, proving=False)
     if me is None or rank is None or order is None or job.over or job.mine.announced or not was_proving:
         return job, ()
+    signed_for = job.mine.found_valid
+    if signed_for is not None and rank < (job.rank(signed_for[0]) or 0):
+        return job, ()  # that prover signs for this proof, so this node must not have signed for its
     said = Announcement(job.request_id, me, rank, proof_hash, size, order.seed)
     return _mine(job, announced=True), (fx.Announce(said),)
 
@@ -330,19 +335,51 @@ def _decline(job: Job, reason: str) -> Step:
 def _validated(job: Job, event: ev.Validated) -> Step:
     key = (event.prover, event.proof_hash)
     job = _mine(job, verifying=job.mine.verifying - {key})
-    signed = job.announcements.get(key)
-    order = job.order
-    if event.valid is None or signed is None or order is None or key in job.mine.voted:
+    if event.valid is None or key not in job.announcements or key in job.mine.voted:
         return _mine(job, voted=job.mine.voted | {key}), ()
+    if event.valid and _own_goes_before(job, key):
+        return _mine(job, held_back=(*job.mine.held_back, event)), ()
+    return _vote(job, event)
+
+
+def _vote(job: Job, event: ev.Validated) -> Step:
+    key = (event.prover, event.proof_hash)
+    order, attempt = job.order, job.announcements[key].message.attempt
     elsewhere = [k for k in (job.mine.found_valid, job.accepted) if k is not None and k != key]
-    if event.valid and elsewhere:
-        # One valid proof per request: a second signature would let two provers both settle.
-        return _mine(job, voted=job.mine.voted | {key}), ()
-    vote = Vote(job.request_id, event.prover, event.proof_hash, signed.message.attempt, event.valid)
     job = _mine(job, voted=job.mine.voted | {key})
+    if order is None or event.valid is None or (event.valid and elsewhere):
+        # One valid proof per request: a second signature would let two provers both settle.
+        return job, ()
     if event.valid:
         job = _mine(job, found_valid=key)
+    vote = Vote(job.request_id, event.prover, event.proof_hash, attempt, event.valid)
     return job, (fx.Cast(vote, event.possession, order.seed),)
+
+
+def _own_goes_before(job: Job, key: ProofKey) -> bool:
+    """Of two provers with a proof only the later one signs for the other.
+
+    A quorum is a majority of V, but two provers have two different V: in a committee of four, B and C could
+    verify A's proof while A and D verify B's. Since A, the earlier, stays silent until its own proof can't be
+    verified any more, all signatures under both proofs are fewer than two quorums.
+    """
+    me, mine = job.mine.address, job.mine
+    if me is None or not mine.announced or key == job.accepted:
+        return False
+    own, other = job.rank(me), job.rank(key[0])
+    return own is not None and other is not None and own < other and not any(p == me for p, _ in job.down)
+
+
+def _let_go(job: Job) -> Step:
+    """Sign what was held back, once this node's own proof stands in nobody's way."""
+    out: tuple[fx.Effect, ...] = ()
+    for event in job.mine.held_back:
+        if _own_goes_before(job, (event.prover, event.proof_hash)):
+            continue
+        job = _mine(job, held_back=tuple(e for e in job.mine.held_back if e is not event))
+        job, more = _vote(job, event)
+        out += more
+    return job, out
 
 
 # What follows from the state and the time ------------------------------------------------------------------
@@ -354,6 +391,9 @@ def _advance(job: Job, now: Millis) -> Step:
     out: tuple[fx.Effect, ...] = ()
     if not job.over and job.order is not None:
         job, out = _take_turn(job, now)
+    if job.mine.held_back:
+        job, signed = _let_go(job)
+        out += signed
     job, verify = _start_verifying(job, now)
     out += verify
     return _expire(job, now, out)
@@ -381,29 +421,30 @@ def _start_verifying(job: Job, now: Millis) -> Step:
     me = job.mine.address
     if me is None or job.order is None or job.expired:
         return job, ()
-    out: list[fx.Effect] = []
+    done = job.mine.verifying | job.mine.voted | {(e.prover, e.proof_hash) for e in job.mine.held_back}
+    new = [key for key in job.announcements if key not in done and me in job.snapshot.verifiers(key[0])]
+    if not new:
+        return job, ()
     soon = Millis(now + EARLY_TOLERANCE_MS)
     begun = {t.prover for t in job.turns(soon) if t.start is not None and t.start <= soon}
-    for key, signed in job.announcements.items():
-        prover = key[0]
-        busy = key in job.mine.verifying or key in job.mine.voted
-        if busy or prover not in begun or me not in job.snapshot.verifiers(prover):
-            continue
-        job = _mine(job, verifying=job.mine.verifying | {key})
-        out.append(fx.Verify(signed.message))
-    return job, tuple(out)
+    ready = [key for key in new if key[0] in begun]
+    job = _mine(job, verifying=job.mine.verifying | frozenset(ready))
+    return job, tuple(fx.Verify(job.announcements[key].message) for key in ready)
 
 
 def _expire(job: Job, now: Millis, out: tuple[fx.Effect, ...]) -> Step:
     if job.over:
         return job, out
-    used_up = job.order is not None and all(
-        t.state not in (TurnState.WAITING, TurnState.RUNNING) for t in job.turns(now)
-    )
-    if now < job.request.deadline * 1000 and not used_up:
+    if now < job.request.deadline * 1000 and not _used_up(job, now):
         return job, out
     stop: tuple[fx.Effect, ...] = (fx.StopProving(),) if job.mine.proving else ()
     return _mine(replace(job, expired=True), proving=False), (*out, *stop)
+
+
+def _used_up(job: Job, now: Millis) -> bool:
+    """Whether every prover has had its turn; a turn only starts when the one before it has ended."""
+    last = job.turns(now)[-1:]
+    return job.order is not None and all(t.state not in (TurnState.WAITING, TurnState.RUNNING) for t in last)
 
 
 def can_prove(snapshot: Snapshot, address: Address) -> bool:

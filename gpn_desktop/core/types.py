@@ -85,9 +85,18 @@ class Snapshot:
         """Seat number by address."""
         return {seat.address: number for number, seat in enumerate(self.seats)}
 
+    @cached_property
+    def _others(self) -> dict[Address, frozenset[Address]]:
+        """V by prover: asked for with every vote."""
+        return {a: self._verifying - {a} for a in self.members}
+
+    @cached_property
+    def _verifying(self) -> frozenset[Address]:
+        return frozenset(seat.address for seat in self.seats if seat.roles & Role.VERIFY)
+
     def verifiers(self, prover: Address) -> frozenset[Address]:
         """V: the committee without the prover, those with the VERIFY role."""
-        return frozenset(s.address for s in self.seats if s.address != prover and s.roles & Role.VERIFY)
+        return self._others.get(prover, self._verifying)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the store remembers of an open request besides what was said: the order that counts, and a proof begun."""
+"""What the store keeps of an open request besides what was said: the order that counts, a proof begun."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def proving_mark(request_id: Hash32) -> str:
 async def pin(store: Store, entry: Entry) -> None:
     """Keep the order that a request has: a proof was announced under it, or this node signs something.
 
-    The chain may reorganise under a node that is down. A node that computed the order anew from the new branch
-    would not know its own announcement and votes for what they are, and could contradict them.
+    The chain may reorganise under a node that is down. A node that computed the order anew from the new
+    branch would not know its own announcement and votes for what they are, and could contradict them.
     """
     order = entry.job.order
     if order is not None and not entry.pinned:

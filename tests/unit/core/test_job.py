@@ -8,7 +8,7 @@ from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.job import Job, next_wake, replay, step
 from gpn_desktop.core.turns import TurnState
 from gpn_desktop.core.types import Address, Millis
-from tests.unit.core.world import PROOF_HASH, T0, TIMEOUT, World, after
+from tests.unit.core.world import PROOF, PROOF_HASH, T0, TIMEOUT, World, after
 
 
 def run(job: Job, *events: ev.Event, at: Millis = T0) -> tuple[Job, list[fx.Effect]]:
@@ -278,4 +278,77 @@ def test_an_own_announcement_survives_a_restart_and_is_never_made_twice() -> Non
     me = w.order[0]
     job = replay(w.job(me), [(w.known(), T0), (w.announced(me), after(1))])
     _, out = run(job, ev.Tick(), ev.Proved(keccak(b"another"), 3), at=after(5))
+    assert out == []
+
+
+def two_with_a_proof(w: World, me: Address) -> Job:
+    """The first announced after its time, when the second had announced as well; both are to be checked."""
+    job, _ = run(w.job(me), w.known())
+    job, _ = run(job, ev.Tick(), at=after(TIMEOUT))
+    if me in w.order[:2]:
+        job, _ = run(job, ev.Proved(OTHER_HASH if me == w.order[1] else PROOF_HASH, 9), at=after(TIMEOUT + 1))
+    second = w.announced(w.order[1], OTHER)
+    job, _ = run(job, w.announced(w.order[0]), second, at=after(TIMEOUT + 2))
+    return job
+
+
+OTHER = b"other proof"
+OTHER_HASH = keccak(OTHER)
+
+
+def checked(w: World, voter: Address, prover: Address, proof: bytes, valid: bool = True) -> ev.Validated:
+    shown = w.voted(voter, prover, valid, proof).cast.possession
+    return ev.Validated(prover, keccak(proof), valid, shown)
+
+
+def test_of_two_provers_with_a_proof_only_the_later_signs_for_the_other() -> None:
+    """Else B and C could verify A's proof while A and D verify B's: two verdicts, and nobody lied."""
+    w = World()
+    first, second = w.order[:2]
+    _, out = run(two_with_a_proof(w, first), checked(w, first, second, OTHER), at=after(62))
+    assert out == []
+    _, out = run(two_with_a_proof(w, second), checked(w, second, first, PROOF), at=after(62))
+    assert kinds(out) == [fx.Cast]
+
+
+def test_the_earlier_prover_signs_once_its_own_proof_cannot_be_verified_any_more() -> None:
+    w = World()
+    first, second, *others = w.order
+    job, _ = run(two_with_a_proof(w, first), checked(w, first, second, OTHER), at=after(62))
+    job, out = run(job, w.voted(others[0], first, valid=False), at=after(63))
+    assert out == []
+    job, out = run(job, w.voted(others[1], first, valid=False), at=after(63))
+    assert kinds(out) == [fx.VotedDown, fx.Cast]
+    assert out[1].vote.prover == second  # type: ignore[union-attr]
+    assert job.mine.held_back == ()
+
+
+def test_the_earlier_prover_signs_for_the_later_ones_proof_once_it_is_verified() -> None:
+    w = World()
+    first, second, *others = w.order
+    job, _ = run(two_with_a_proof(w, first), checked(w, first, second, OTHER), at=after(62))
+    votes = [w.voted(voter, second, proof=OTHER) for voter in others]
+    job, out = run(job, *votes, at=after(63))
+    assert kinds(out) == [fx.Accept, fx.Cast]
+    assert out[1].vote.prover == second  # type: ignore[union-attr]
+
+
+def test_a_refutation_is_never_held_back() -> None:
+    w = World()
+    first, second = w.order[:2]
+    false = checked(w, first, second, OTHER, valid=False)
+    _, out = run(two_with_a_proof(w, first), false, at=after(62))
+    assert kinds(out) == [fx.Cast]
+
+
+def test_a_prover_that_signed_for_a_later_one_announces_nothing_of_its_own() -> None:
+    w = World()
+    first, second = w.order[:2]
+    job, _ = run(w.job(first), w.known())
+    job, _ = run(job, ev.Tick(), at=after(TIMEOUT))
+    second_announced = w.announced(second, OTHER)
+    job, _ = run(job, second_announced, at=after(TIMEOUT + 1))
+    job, out = run(job, checked(w, first, second, OTHER), at=after(TIMEOUT + 2))
+    assert kinds(out) == [fx.Cast]
+    _, out = run(job, ev.Proved(PROOF_HASH, len(PROOF)), at=after(TIMEOUT + 3))
     assert out == []
