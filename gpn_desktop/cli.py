@@ -17,6 +17,7 @@ from gpn_desktop.composition.command_args import (
     add_doctor,
     add_image,
     add_key,
+    add_simulate,
     add_site,
 )
 from gpn_desktop.config import add_arguments
@@ -64,6 +65,8 @@ def _run(args: argparse.Namespace, shell: Shell | None) -> int:
             return commands.worker(args)
         case "key":
             return commands.key(args)
+        case "simulate":
+            return commands.simulate(args)
         case "doctor":
             return commands.doctor(args)
         case _:
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add_cluster(commands.add_parser("cluster", help="prove on several machines: set up, invite"))
     _worker(commands.add_parser("worker", help="prove on this machine for a node on another one"))
     _key(commands.add_parser("key", help="the node's key in the OS keyring"))
+    add_simulate(commands.add_parser("simulate", help="the network under faults, on virtual time"))
     add_doctor(
         commands.add_parser("doctor", help="what holds this machine back from earning, and what to do")
     )

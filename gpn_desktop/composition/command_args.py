@@ -172,3 +172,22 @@ def add_terms(parser: argparse.ArgumentParser) -> None:
     for term in TERMS:
         text = f"{term.purpose} (default {term.default})".replace("%", "%%")
         group.add_argument(f"--{term.name}", metavar=term.unit, default=term.default, help=text)
+
+
+def add_simulate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=int, default=100, help="4 to 10,000 (default 100)")
+    parser.add_argument("--requests", type=int, default=100, help="1 to 100,000 (default 100)")
+    parser.add_argument("--faults", default="all", metavar="NAMES",
+                        help="all (default), none, or names with commas between them")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="decides everything (default 1)")
+    parser.add_argument(
+        "--plan", type=Path, metavar="FILE", help="run a plan that was kept, instead of a drawn one"
+    )
+    parser.add_argument(
+        "--shrink", type=Path, metavar="FILE", help="keep the smallest plan that fails like this one"
+    )
+    parser.add_argument(
+        "--fairness", action="store_true", help="instead: who gets how much work, and who can cheat"
+    )
+    parser.add_argument("--draws", type=int, default=10_000, help="of the fairness report (default 10,000)")
+    _add_json(parser)

@@ -105,6 +105,12 @@ def doctor(args: argparse.Namespace) -> int:
     return run_doctor(args)
 
 
+def simulate(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.simulate import run_simulate
+
+    return run_simulate(args)
+
+
 def key(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.keys import run_key
 

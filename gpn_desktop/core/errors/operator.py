@@ -24,6 +24,11 @@ class BundleNotWritten(GpnError):
     remedy = "Choose another folder, one that you may write to and that has room."
 
 
+class BadSimulation(GpnError):
+    code = "GPN-2062"
+    remedy = "See gpn-desktop simulate --help."
+
+
 # settings and pause rules ----------------------------------------------------------------------
 
 
