@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 
 from gpn_desktop.core import events as ev
 from gpn_desktop.core.job import Job, ProofKey
@@ -21,6 +22,7 @@ class Case:
     message: RequestMessage
     job: Job
     received: int
+    chance: Random
     late: bool = False
     refused: bool = False
     recheck: bool = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Final
 
-from gpn_desktop.core.messages import RequestMessage
+from gpn_desktop.core.messages import RequestMessage, VotesMessage
 from gpn_desktop.core.types import Address, Announcement, Hash32
 from gpn_desktop.simulation.case import Case
 from gpn_desktop.simulation.faults import Fault
@@ -27,7 +28,7 @@ class Network:
     def __init__(self, world: World) -> None:
         plan = world.plan
         self._world = world
-        self._chance = dice(plan.seed, "network")
+        self._chances: dict[Hash32, Random] = {}
         self._audience: dict[Address, list[int]] = {}
         self._interests: dict[int, list[Address]] = {}
         self._cuts: list[int] = []
@@ -61,27 +62,31 @@ class Network:
         """To everybody on the topic, or to those whose number is odd or even."""
         consumer = _topic(message)
         sender = author.member.number
+        chance = self._chance(about(message))
         self._world.checks.leaves(author, message)
         for number in self._audience.get(consumer, ()):
             if number == sender or (parity is not None and number % 2 != parity):
                 continue
             self.messages += 1
-            if not self.reach(sender, number) or self._chance.random() < self._loss:
+            if not self.reach(sender, number) or chance.random() < self._loss:
                 self.lost += 1
                 continue
-            self._deliver(number, message)
-            if self._twice and self._chance.random() < self._twice:
-                self._deliver(number, message)
+            hear = _hearing(self._world.nodes[number], message)
+            self._world.timeline.after(self._delay(chance), hear)
+            if self._twice and chance.random() < self._twice:
+                self._world.timeline.after(self._delay(chance), hear)
 
-    def _deliver(self, number: int, message: Said) -> None:
-        receiver = self._world.nodes[number]
-        self._world.timeline.after(self.delay(), _hearing(receiver, message))
+    def _chance(self, request_id: Hash32) -> Random:
+        """A stream for each request, so that leaving others out changes nothing for this one."""
+        if request_id not in self._chances:
+            self._chances[request_id] = dice(self._world.plan.seed, "gossip", request_id.hex())
+        return self._chances[request_id]
 
-    def delay(self) -> float:
+    def _delay(self, chance: Random) -> float:
         """Milliseconds: most come soon, some take long."""
-        slow = self._reorders and self._chance.random() < OVERTAKEN
-        usual = self._least + self._chance.expovariate(1 / self._usual)
-        return usual + (self._chance.uniform(0, OVERTAKEN_MS) if slow else 0)
+        slow = self._reorders and chance.random() < OVERTAKEN
+        usual = self._least + chance.expovariate(1 / self._usual)
+        return usual + (chance.uniform(0, OVERTAKEN_MS) if slow else 0)
 
     def find_proof(self, node: Node, case: Case, said: Announcement) -> bytes | None:
         """From the prover, or from whoever of the committee has it and can be reached."""
@@ -103,7 +108,7 @@ class Network:
         ]
         if others:
             peer = self._world.nodes[others[node.chance.randrange(len(others))]]
-            node.later(2 * self.delay(), lambda: self._answer(node, peer, consumer))
+            node.later(2 * self._delay(node.chance), lambda: self._answer(node, peer, consumer))
 
     def _answer(self, node: Node, peer: Node, consumer: Address) -> None:
         if not peer.up or not self.reach(node.member.number, peer.member.number):
@@ -117,6 +122,17 @@ class Network:
         for kept in list(peer.journal.statements[request_id]):
             if node.up and (peer.conduct.tells or not kept.own):
                 node.receive(kept.message)
+
+
+def about(message: Said) -> Hash32:
+    """The request that something is said about."""
+    match message:
+        case RequestMessage():
+            return message.request_id
+        case VotesMessage():
+            return message.votes[0].signed.message.request_id
+        case _:
+            return message.signed.message.request_id
 
 
 def _topic(message: Said) -> Address:

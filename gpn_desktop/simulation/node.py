@@ -8,6 +8,7 @@ out of the journal again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from gpn_desktop.core import effects as fx
@@ -30,7 +31,7 @@ from gpn_desktop.core.types import ZERO_HASH, Address, Announcement, Decline, Ha
 from gpn_desktop.simulation import intake, recovery, settler
 from gpn_desktop.simulation.case import Case
 from gpn_desktop.simulation.journal import Journal, Statement
-from gpn_desktop.simulation.network import Said
+from gpn_desktop.simulation.network import Said, about
 from gpn_desktop.simulation.plan import Member
 from gpn_desktop.simulation.timeline import dice
 
@@ -80,6 +81,10 @@ class Node:
         """Do something after so many milliseconds, unless this life of the node is over by then."""
         life = self.life
         self.world.timeline.after(delay, lambda: work() if self.up and self.life == life else None)
+
+    def dice(self, request_id: Hash32) -> Random:
+        """Chance in this node's dealings with a request, another in each life."""
+        return dice(self.world.plan.seed, "case", self.member.number, self.life, request_id.hex())
 
     # life -------------------------------------------------------------------------------------------------
 
@@ -151,8 +156,7 @@ class Node:
         if isinstance(message, RequestMessage):
             intake.on_request(self, message, self.now)
             return
-        signed = message.votes[0].signed if isinstance(message, VotesMessage) else message.signed
-        request_id = signed.message.request_id
+        request_id = about(message)
         case = self.cases.get(request_id)
         if case is None:
             self.orphans.setdefault(request_id, []).append(message)
@@ -258,7 +262,7 @@ class Node:
             self.later(1, lambda: self._proof_failed(case, number, "full"))
             return
         self.journal.proving.add(case.id)
-        takes = self.conduct.proving_ms(self, left)
+        takes = self.conduct.proving_ms(self, case, left)
         if takes < left:
             self.later(takes, lambda: self._proved(case, number))
         else:
@@ -343,7 +347,7 @@ class Node:
 
     def _verify(self, case: Case, said: Announcement) -> None:
         """Whatever goes wrong on this side is no opinion."""
-        takes = self.member.verify_ms * self.chance.uniform(0.8, 1.5)
+        takes = self.member.verify_ms * case.chance.uniform(0.8, 1.5)
         if said.proof_hash in case.present:
             self.later(takes, lambda: self._judge(case, said))
         else:
@@ -360,7 +364,8 @@ class Node:
     def open(self, message: RequestMessage, received: Millis) -> Case:
         """A request that was admitted; it is in the journal before anything else knows of it."""
         snapshot = self.world.snapshot_of(message.signed.message)
-        case = Case(message, open_job(message.signed, snapshot, self.address), received)
+        job = open_job(message.signed, snapshot, self.address)
+        case = Case(message, job, received, self.dice(message.request_id))
         self.journal.open(message, received)
         self.cases[case.id] = case
         self.waiting[case.id] = case

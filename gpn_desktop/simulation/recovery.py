@@ -55,7 +55,8 @@ def _restore(node: Node, request_id: Hash32) -> None:
         history.append((order, Millis(received)))
     for one in kept:
         history += [(event, Millis(one.time)) for event in _events(node, one)]
-    case = Case(message, replay(job, history), received, late=late and not vouched)
+    job = replay(job, history)
+    case = Case(message, job, received, node.dice(request_id), late=late and not vouched)
     case.present = {event.proof_hash for event, _ in history if isinstance(event, ev.Fetched)}
     _take_up(node, case, kept)
 

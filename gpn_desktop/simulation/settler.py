@@ -24,7 +24,7 @@ def consider(node: Node, case: Case) -> None:
     case.settling = True
     accepted = case.job.accepted
     credited = accepted is not None and accepted[0] == node.address
-    node.later(node.chance.randint(500, BATCH_MS) if credited else LOOK_MS, lambda: _look(node, case))
+    node.later(case.chance.randint(500, BATCH_MS) if credited else LOOK_MS, lambda: _look(node, case))
 
 
 def _look(node: Node, case: Case) -> None:
@@ -41,7 +41,7 @@ def _look(node: Node, case: Case) -> None:
             return
         else:
             _extend(node, case, record)
-    node.later(LOOK_MS * node.chance.uniform(0.8, 1.2), lambda: _look(node, case))
+    node.later(LOOK_MS * case.chance.uniform(0.8, 1.2), lambda: _look(node, case))
 
 
 def _settle(node: Node, case: Case) -> None:

@@ -37,12 +37,12 @@ class Conduct:
     settles = True
     tells = True
 
-    def proving_ms(self, node: Node, left: int) -> float:
+    def proving_ms(self, node: Node, case: Case, left: int) -> float:
         """How long this proof takes, of ``left`` milliseconds."""
-        return node.member.prove_ms * node.chance.uniform(0.8, 1.3)
+        return node.member.prove_ms * case.chance.uniform(0.8, 1.3)
 
     def proof(self, node: Node, case: Case) -> bytes:
-        return proofs.make(case.id, node.address, node.chance.getrandbits(31), True)
+        return proofs.make(case.id, node.address, case.chance.getrandbits(31), True)
 
     def opinion(self, node: Node, case: Case, said: Announcement, proof: bytes) -> bool:
         return proofs.is_true(proof)
@@ -64,8 +64,8 @@ class Conduct:
 
 
 class Slow(Conduct):
-    def proving_ms(self, node: Node, left: int) -> float:
-        return left * node.chance.uniform(0.5, 1.6)
+    def proving_ms(self, node: Node, case: Case, left: int) -> float:
+        return left * case.chance.uniform(0.5, 1.6)
 
 
 class Cheat(Conduct):

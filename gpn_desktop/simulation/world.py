@@ -146,7 +146,8 @@ class World:
 
     def send(self, node: Node, settle: Settle) -> None:
         """A transaction on its way into the pool."""
-        self.timeline.after(node.chance.randint(200, 3_000), lambda: self.chain.submit(settle))
+        delay = node.cases[settle.request_id].chance.randint(200, 3_000)
+        self.timeline.after(delay, lambda: self.chain.submit(settle))
 
     # building ---------------------------------------------------------------------------------------------
 
