@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import gas, history, network, runtime, sustained, transfer, window
+from tests.bench import gas, history, network, runtime, simulation, sustained, transfer, window
 from tests.bench.rows import Row, as_json, as_table
 
 Suite = Callable[[], Awaitable[list[Row]]]
@@ -19,6 +19,7 @@ SUITES: dict[tuple[str, ...], Suite] = {
     gas.NAMES: gas.measure,
     history.NAMES: history.measure,
     window.NAMES: window.measure,
+    simulation.NAMES: simulation.measure,
 }
 
 
