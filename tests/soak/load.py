@@ -75,7 +75,8 @@ class Report:
             f"p95 {self.p95_ms[0]:.0f} -> {self.p95_ms[1]:.0f} ms",
         ]
         lines += [
-            f"{n.node}: {n.rss_mb[0]} -> {n.rss_mb[1]} MB ({n.percent:+.2f} %, {n.percent_an_hour:+.2f} %/h), "
+            f"{n.node}: {n.rss_mb[0]} -> {n.rss_mb[1]} MB "
+            f"({n.percent:+.2f} %, {n.percent_an_hour:+.2f} %/h), "
             f"files {n.files[0]} -> {n.files[1]}, threads {n.threads[0]} -> {n.threads[1]}, "
             f"store {n.store_mb} MB"
             for n in self.nodes
