@@ -153,6 +153,27 @@ async def test_a_request_restored_once_the_chain_is_back_is_settled_too() -> Non
         assert len(first.sent("settle:")) == 1
 
 
+async def test_a_vote_that_was_kept_is_paid_though_the_others_votes_are_never_heard_of() -> None:
+    """It settled without this node, and peers no longer tell of what is settled: the chain does."""
+    async with world(4) as net:
+        order = await net.order()
+        *others, last = await net.ranked(order)
+        last.disk.cut_after(faults.keeps_vote)
+        await net.send(order)
+        await last.disk.cut.wait()
+        await last.kill()
+        for member in others:
+            await member.reach(order, *DONE)
+            net.hub.cut(last.address, member.address)
+        await last.start()
+        await net.advance(1)
+        await until(lambda: len(last.sent("extend:")) == 1, "the vote on the chain")
+        seat = order.snapshot.members[last.address]
+        await until(
+            lambda: [b.entries[0].counted >> seat & 1 for b in net.ledger.state.batches.values()] == [1]
+        )
+
+
 # The journal is not what it was ---------------------------------------------------------------------------
 
 

@@ -85,9 +85,9 @@ class DeploymentUnknown(ConfigError):
 class StoreCorrupt(GpnError):
     code = "GPN-1201"
     remedy = (
-        "Put no older copy in its place. `gpn-desktop journal new` sets the damaged files aside; the node then "
-        "begins a new journal, syncs from its peers and the chain, and signs nothing about requests that are "
-        "open, lest it contradict itself."
+        "Put no older copy in its place. `gpn-desktop journal new` sets the damaged files aside; the node "
+        "then begins a new journal, syncs from its peers and the chain, and signs nothing about requests "
+        "that are open, lest it contradict itself."
     )
 
 

@@ -2,8 +2,9 @@
 
 It notes each kind of durable write, and of word to the network, in ``FOLDER/writes``. When a file
 ``FOLDER/fall`` says so (``before|after KIND NUMBER``), the process kills itself there with SIGKILL: nothing
-is flushed, closed or said any more. The file is gone by then, so the next start is an ordinary one. It listens
-on the port that ``FOLDER/port`` names, as a node does that has one in its settings.
+is flushed, closed or said any more. The file is gone by then, so the next start is an ordinary one.
+
+The node listens on the port that ``FOLDER/port`` names, as one does that has it in its settings.
 """
 
 from __future__ import annotations
