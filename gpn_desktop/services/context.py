@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from gpn_desktop.core.batching import Terms
-from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Role, Wei
 from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.cluster import Cluster
@@ -64,6 +64,14 @@ class Context:
 
     def __post_init__(self) -> None:
         self.serve = self.serve or self.options.serve
+        self.tasks.failed = self._failed
+
+    def _failed(self, name: str, error: GpnError) -> None:
+        """Work in the background ended with this; what is wrong with the disk the operator has to see."""
+        if isinstance(error, StoreCorrupt | StoreFull):
+            self.alert(str(error))
+        else:
+            log.warning("%s: %s", name, error)
 
     @property
     def me(self) -> Address:
@@ -88,6 +96,7 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
         self.closing = False
+        self.failed: Callable[[str, GpnError], None] = lambda name, error: log.warning("%s: %s", name, error)
 
     def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -103,7 +112,7 @@ class Tasks:
             return
         error = task.exception()
         if isinstance(error, GpnError):
-            log.warning("%s: %s", task.get_name(), error)
+            self.failed(task.get_name(), error)
         elif error is not None:
             log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
 

@@ -203,14 +203,16 @@ class Earnings:
                     self._watch_over(batch, index, record, entry)
 
     def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
-        """A vote of ours that was left out is added, with all others that were."""
+        """A vote of ours that was left out is added, with all others that were.
+
+        Whether this node ever saw the verdict does not matter: the contract has.
+        """
         me = entry.job.mine.address
         seats = entry.job.snapshot.members
-        if entry.job.accepted is None or me is None or batch.counted[index] >> seats[me] & 1:
+        if me is None or batch.counted[index] >> seats[me] & 1:
             return
-        if not agrees(entry, record):
-            return
-        valid = entry.tally().valid_votes()
+        votes = [cast for tally in entry.job.tallies.values() for cast in tally.valid_votes()]
+        valid = [cast for cast in votes if cast.signed.digest == record.vote_digest]
         missing = tuple(
             SeatVote(seats[cast.signed.signer], cast.signed.signature)
             for cast in sorted(valid, key=lambda c: seats[c.signed.signer])

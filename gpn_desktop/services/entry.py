@@ -64,6 +64,14 @@ class Entry:
     def consumer(self) -> Address:
         return self.job.request.consumer
 
+    @property
+    def is_suspect(self) -> bool:
+        """Somebody voted against a proof, contradicted itself, or announced twice."""
+        job = self.job
+        provers = [prover for prover, _ in job.announcements]
+        odd = any(tally.equivocators or tally.count(False) for tally in job.tallies.values())
+        return odd or len(set(provers)) < len(provers)
+
     def may_wait(self, cast: CastVote) -> bool:
         """Whether a vote on a proof that is not here may wait for it.
 

@@ -10,7 +10,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core import events as ev
 from gpn_desktop.core.eip712 import BadSignature, keccak
 from gpn_desktop.core.events import Event
-from gpn_desktop.core.job import open_job, replay
+from gpn_desktop.core.job import replay
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
     AnnouncementMessage,
@@ -58,6 +58,7 @@ class Intake:
         self._parked: OrderedDict[Hash32, tuple[RequestMessage, Millis]] = OrderedDict()
         self._moves = 0  # how often the chain moved on
         self._unrestored: list[RequestMessage] = []
+        self._restored: list[tuple[Entry, list[Kept]]] = []
 
     # from clients -----------------------------------------------------------------------------------------
 
@@ -213,6 +214,7 @@ class Intake:
         unrestored, self._unrestored = self._unrestored, []
         for message in unrestored:
             await self._restore(message)
+        await self.resume()
         self._moves += 1
         parked, self._parked = self._parked, OrderedDict()
         for message, received in parked.values():
@@ -271,9 +273,16 @@ class Intake:
     # from the journal -------------------------------------------------------------------------------------
 
     async def restore(self) -> None:
-        """Compute all open requests again from what was said, and go on."""
+        """Compute all open requests again from what was said; ``resume`` goes on with them."""
         for message in await self._ctx.store.open_jobs():
             await self._restore(message)
+
+    async def resume(self) -> None:
+        """Go on with what was restored."""
+        restored, self._restored = self._restored, []
+        for entry, kept in restored:
+            self._jobs.resume(entry)
+            await self._say_again(entry, kept)
 
     async def _restore(self, message: RequestMessage) -> None:
         request_id = message.request_id
@@ -283,7 +292,7 @@ class Intake:
                 log.warning("request %s: its committee is gone", request_tag(request_id))
                 return
             interrupted = bool(await self._ctx.store.get(proving_mark(request_id)))
-            job = open_job(message.signed, snapshot, self._ctx.me, interrupted)
+            job = self._jobs.begin(message.signed, snapshot, interrupted)
             pinned = await pinned_order(self._ctx.store, request_id, snapshot)
             order = pinned or await self._authority.order(request_id, job.request, snapshot)
         except errors.ChainUnreachable as error:
@@ -313,8 +322,8 @@ class Intake:
         entry.canaries = {
             k.message.signed.message.prover for k in kept if isinstance(k.message, CanaryMessage)
         }
-        self._jobs.adopt(entry)
-        await self._say_again(entry, kept)
+        self._jobs.restore(entry)
+        self._restored.append((entry, kept))
 
     async def _events(self, kept: Kept) -> list[Event]:
         message = kept.message
