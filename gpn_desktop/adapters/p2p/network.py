@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Final, TypeVar, TypeVarTuple
 
 from gpn_desktop.adapters.p2p.bridge import BridgeClosed, TrioThread
@@ -17,7 +17,7 @@ from gpn_desktop.adapters.p2p.topics import Kind
 from gpn_desktop.core.errors import NetworkDown, PortInUse
 from gpn_desktop.core.messages import PeerMessage
 from gpn_desktop.core.types import Address, Domain, Hash32
-from gpn_desktop.ports.network import History, NetworkEvent, PeerInfo
+from gpn_desktop.ports.network import Ban, Drops, History, NetworkEvent, PeerInfo
 from gpn_desktop.ports.secrets import NodeKey
 
 log = logging.getLogger("gpn.p2p")
@@ -105,6 +105,9 @@ class LibP2PNetwork:
     async def leave(self, consumer: Address) -> None:
         await self._call(self._engine.leave, consumer)
 
+    def listen_to(self, consumer: Address, members: Collection[Address]) -> None:
+        self._thread.post(self._engine.guard.listen_to, consumer, tuple(members))
+
     async def publish(self, message: PeerMessage) -> None:
         await self._call(self._engine.publish, message)
 
@@ -141,12 +144,11 @@ class LibP2PNetwork:
             for address, link in list(engine.links.items())
         )
 
-    def dropped(self) -> int:
-        return self._inbox.dropped + self._engine.guard.flooded
+    def drops(self) -> Drops:
+        return self._inbox.tally.drops()
 
-    def refused(self) -> int:
-        """Gossip messages since the start that were malformed, stale or not their author's to send."""
-        return self._engine.guard.invalid
+    def bans(self) -> tuple[Ban, ...]:
+        return self._engine.standing.bans()
 
     def listen_addresses(self) -> tuple[str, ...]:
         return self._engine.listening

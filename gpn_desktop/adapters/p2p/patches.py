@@ -13,12 +13,16 @@ from importlib.metadata import version
 from typing import Any, Final
 
 import libp2p.network.connection.swarm_connection as swarm_connection
+import libp2p.protocol_muxer.multiselect_communicator as multiselect
 import libp2p.pubsub.gossipsub as gossipsub
 import libp2p.pubsub.pubsub as pubsub
+import libp2p.stream_muxer.yamux.yamux as yamux
 import libp2p.transport.tcp.tcp as tcp
 import trio
 from libp2p.abc import IHost, INetStream
 from libp2p.exceptions import ParseError
+from libp2p.host.basic_host import BasicHost
+from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
@@ -26,7 +30,13 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.pubsub.validators import signature_validator
+from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
+from gpn_desktop.adapters.p2p import muxer
+from gpn_desktop.adapters.p2p.control import ControlGuard
+from gpn_desktop.adapters.p2p.guards import GossipGuard
+from gpn_desktop.adapters.p2p.standing import Buckets
 from gpn_desktop.core.errors import NetworkDown
 
 log = logging.getLogger("gpn.p2p")
@@ -34,6 +44,11 @@ log = logging.getLogger("gpn.p2p")
 TESTED: Final = "0.8.1"
 MAX_RPC_BYTES: Final = 256 * 1024
 QUEUED_RPCS: Final = 1024
+QUEUED_BYTES: Final = 4 << 20
+MAX_PROTOCOL_BYTES: Final = 1024  # of a name in the choice of a protocol
+RPC_RATE: Final = 1000.0  # a second, of one connection; an empty one costs 50 µs as well
+RPC_BURST: Final = 4000.0
+RPC_PAUSE: Final = 0.05  # seconds before a connection with more of them is read again
 _patched = False
 
 
@@ -48,12 +63,21 @@ def apply() -> None:
             f"libp2p {installed} is installed; {TESTED} is needed.", remedy="Install the locked dependencies."
         )
     # 32 waiting messages are too few for a burst, and a full queue drops without a word.
-    vars(pubsub)["RpcQueue"] = partial(RpcQueue, max_size=QUEUED_RPCS, max_message_size=MAX_RPC_BYTES)
+    vars(pubsub)["RpcQueue"] = partial(_Queue, max_size=QUEUED_RPCS, max_message_size=MAX_RPC_BYTES)
     # Three reads and three window updates per message become one.
     vars(pubsub)["read_varint_prefixed_bytes_limited"] = _read_prefixed
     # A signed peer record on every message costs a third of its CPU; the one in the hello is enough.
     vars(gossipsub)["env_to_send_in_RPC"] = _no_record
     GossipSub.send_rpc = _send_without_record  # type: ignore[method-assign]
+    # Nobody here reads the addresses in one, of which a quarter of a megabyte takes seconds to parse.
+    vars(pubsub)["maybe_consume_signed_record"] = _ignore_record
+    vars(gossipsub)["maybe_consume_signed_record"] = _ignore_record
+    # ``protect`` checks it before the library does, since only there the relay's name is known.
+    vars(pubsub)["signature_validator"] = _checked_before
+    # The name of a protocol may have any length, and is read whole, before anybody has said who he is.
+    vars(multiselect)["read_delim"] = _read_name
+    # 16 MB for each stream of each peer are too many.
+    vars(yamux)["MAX_WINDOW_SIZE"] = muxer.WINDOW
     # It listens with SO_REUSEPORT, so a second program on the port would go unnoticed and take connections.
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
@@ -63,8 +87,8 @@ def apply() -> None:
     _patched = True
 
 
-def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], bool]) -> None:
-    """Keep one bad stream or message from ending the host; ask ``admit`` before any work is spent on one.
+def protect(host: IHost, gossip: Pubsub, guard: GossipGuard, control: ControlGuard) -> None:
+    """Keep one bad stream or message from ending the host; ask the guards before any work is spent on one.
 
     An exception in a stream handler, or a garbage protobuf on a gossip stream, ends the library's service
     with everything in it. To be called before the host runs.
@@ -74,21 +98,50 @@ def protect(host: IHost, gossip: Pubsub, admit: Callable[[ID, rpc_pb2.Message], 
     swarm.set_stream_handler(_contained(swarm.common_stream_handler))
     # It dials whatever address any peer has told it, banned ones too; the node has its own dialer.
     vars(swarm.auto_connector)["maybe_connect"] = trio.lowlevel.checkpoint
-    push = gossip.push_msg
-
-    async def safe_push(forwarder: ID, message: rpc_pb2.Message) -> None:
-        try:
-            if admit(forwarder, message):
-                await push(forwarder, message)
-        except Exception:  # the library raises anything on hostile input
-            log.debug("a gossip message failed", exc_info=True)
-
-    vars(gossip)["push_msg"] = safe_push
+    # An identity that a peer pushes may have a megabyte of addresses, which nobody reads.
+    vars(host)["_should_identify_peer"] = _identify_nobody
+    assert isinstance(host, BasicHost)
+    host.multiselect.remove_handler(ID_PUSH)
+    _guard_gossip(gossip, guard)
+    _guard_notes(gossip, control)
     _reach_everybody(gossip)
     _tell_late_topics(gossip)
     # It counts from the start in seconds, so after a quick restart the first messages would repeat numbers
     # that the peers have seen, and be dropped.
     gossip.counter = time.time_ns() // 1000
+
+
+def _guard_gossip(gossip: Pubsub, guard: GossipGuard) -> None:
+    push = gossip.push_msg
+
+    async def safe_push(forwarder: ID, message: rpc_pb2.Message) -> None:
+        try:
+            if not guard.admit(forwarder, message) or gossip._is_msg_seen(message):
+                return
+            if forwarder != gossip.my_id and not signature_validator(message):
+                guard.forged(forwarder)
+                return
+            await push(forwarder, message)
+        except Exception:  # the library raises anything on hostile input
+            log.debug("a gossip message failed", exc_info=True)
+
+    vars(gossip)["push_msg"] = safe_push
+    vars(gossip)["notify_subscriptions"] = guard.accept
+
+
+def _guard_notes(gossip: Pubsub, control: ControlGuard) -> None:
+    act, note = gossip.router.handle_rpc, gossip.handle_subscription
+
+    async def safe_act(rpc: rpc_pb2.RPC, sender: ID) -> None:
+        if control.admit(sender, rpc):
+            await act(rpc, sender)
+
+    def safe_note(sender: ID, said: rpc_pb2.RPC.SubOpts) -> None:
+        if control.admit_subscription(sender, said):
+            note(sender, said)
+
+    vars(gossip.router)["handle_rpc"] = safe_act
+    vars(gossip)["handle_subscription"] = safe_note
 
 
 def _reach_everybody(gossip: Pubsub) -> None:
@@ -169,7 +222,41 @@ async def _reset(stream: INetStream) -> None:
         log.debug("a broken stream could not be reset", exc_info=True)
 
 
+class _Queue(RpcQueue):
+    """Bounded by bytes as well, for peers that do not read what they are told."""
+
+    _bytes = 0
+
+    def push(self, rpc: rpc_pb2.RPC, priority: bool = False) -> bool:
+        size = rpc.ByteSize()
+        if self._bytes + size > QUEUED_BYTES or not super().push(rpc, priority):
+            return False
+        self._bytes += size
+        return True
+
+    async def pop(self) -> rpc_pb2.RPC | None:
+        rpc = await super().pop()
+        if rpc is not None:
+            self._bytes -= rpc.ByteSize()
+        return rpc
+
+
+async def _read_name(reader: Any) -> bytes:
+    try:
+        name = await read_varint_prefixed_bytes_limited(reader, MAX_PROTOCOL_BYTES)
+    except MessageTooLarge as error:
+        raise ParseError("a protocol's name is too long") from error
+    if not name.endswith(b"\n"):
+        raise ParseError("a protocol's name does not end")
+    return name[:-1]
+
+
 async def _read_prefixed(stream: Any, max_length: int) -> bytes:
+    # Thousands of empty messages may lie in the buffer, and nothing below would let others run in between.
+    await trio.lowlevel.checkpoint()
+    pace: Buckets = vars(stream.muxed_conn).setdefault("_gpn_pace", Buckets(RPC_RATE, RPC_BURST))
+    while not pace.take(b""):  # noqa: ASYNC110 - there is no event for it
+        await trio.sleep(RPC_PAUSE)
     buffer: bytearray = stream.__dict__.setdefault("_gpn_buffer", bytearray())
     while (header := _varint(buffer)) is None:
         await _more(stream, buffer)
@@ -200,6 +287,18 @@ async def _more(stream: Any, buffer: bytearray) -> None:
     if not data:
         raise IncompleteReadError("the stream ended", expected_bytes=1, received_bytes=0)
     buffer.extend(data)
+
+
+def _ignore_record(msg: rpc_pb2.RPC, host: IHost, peer_id: ID) -> bool:
+    return True
+
+
+def _checked_before(msg: rpc_pb2.Message) -> bool:
+    return True
+
+
+def _identify_nobody(peer_id: ID) -> bool:
+    return False
 
 
 def _no_record(host: IHost) -> tuple[bytes, bool]:

@@ -22,6 +22,7 @@ from gpn_desktop.core.messages import (
 from gpn_desktop.core.types import Address, Domain, hex0x, parse_address
 
 VERSION: Final = "1"
+LONGEST: Final = 64  # characters of a topic behind the deployment's name
 
 
 class Kind(Enum):
@@ -87,6 +88,14 @@ class Names:
 
     def topics(self, consumer: Address) -> tuple[str, ...]:
         return tuple(self.topic(kind, consumer) for kind in CONSUMER_KINDS)
+
+    def ours(self, topic: str) -> bool:
+        """Whether a topic can be one of this deployment's, by its form."""
+        start = self._base + "/"
+        return topic.startswith(start) and len(topic) <= len(start) + LONGEST
+
+    def of_requests(self, topic: str) -> bool:
+        return topic.endswith("/" + Kind.REQUESTS.value)
 
     def served(self, topic: str) -> Address | None:
         """The consumer whose requests a topic carries, None for any other topic."""
