@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ from gpn_desktop.adapters.p2p.stack import Stack
 DIAL_SECONDS: Final = 8.0
 TOGETHER: Final = 8  # dials at a time
 WANTED: Final = 40  # connections; a committee has at most 32 members
+HASTE: Final = 5.0  # seconds after a dial in which nothing brings the next one forward
 
 
 @dataclass(slots=True)
 class _Plan:
+    """Times are trio's."""
+
     delay: float
-    due: float  # trio time
+    due: float
+    tried: float = -math.inf
 
 
 class Dialer:
@@ -43,6 +48,14 @@ class Dialer:
     def lost(self, peer: ID) -> None:
         """A connection ended; both sides would dial at once, so wait a random moment."""
         self._plans[peer] = _Plan(self._options.reconnect_min, trio.current_time() + self._jitter(0.5))
+        self.poke()
+
+    def found(self) -> None:
+        """A connection is there. Peers that were lost together come back together, so try the others soon."""
+        now = trio.current_time()
+        for plan in self._plans.values():
+            if now - plan.tried > HASTE:
+                plan.due = min(plan.due, now + self._jitter(0.5))
         self.poke()
 
     async def run(self, stack: Stack) -> None:
@@ -80,7 +93,8 @@ class Dialer:
                 self._plans.pop(peer, None)
             else:
                 plan = self._plans.setdefault(peer, _Plan(self._options.reconnect_min, 0))
-                plan.due = trio.current_time() + self._jitter(plan.delay)
+                plan.tried = trio.current_time()
+                plan.due = plan.tried + self._jitter(plan.delay)
                 plan.delay = min(plan.delay * 2, self._options.reconnect_max)
         self.poke()
 

@@ -42,6 +42,7 @@ LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed 
 TIDY_EVERY: Final = 10.0
 FIRST_EXCHANGE: Final = 0.5
 FIRST_PING: Final = 1.0  # not while the connection is still being made
+SILENT_PINGS: Final = 2  # one may be lost to a machine that is busy
 
 
 @dataclass(slots=True)
@@ -218,6 +219,7 @@ class Engine:
             return
         link = self.links[address] = Link(peer, remote)
         self._inbox.put(PeerUp(address))
+        self._dialer.found()
         if self._nursery is not None and self.stack is not None:
             self._nursery.start_soon(self._befriend, link)
             self._nursery.start_soon(self._measure, self.stack, link)
@@ -245,12 +247,24 @@ class Engine:
             pause = min(pause * 2, self._options.exchange_every)
 
     async def _measure(self, stack: Stack, link: Link) -> None:
+        """Ping a peer now and then; let go of one that is silent.
+
+        Where packets vanish, TCP says nothing for a quarter of an hour, and when they come through again it
+        waits for as long as they did not. A new connection is there at once, and brings what was missed.
+        """
+        silent = 0
         while self._linked(link):
             await trio.sleep(FIRST_PING if link.latency_ms is None else self._options.ping_every)
             try:
                 link.latency_ms = await peers.ping(stack.host, link.peer)
-            except STREAM_ERRORS:
+                silent = 0
+            except trio.TooSlowError:
+                link.latency_ms, silent = None, silent + 1
+            except STREAM_ERRORS:  # an answer of a kind
                 link.latency_ms = None
+            if silent >= SILENT_PINGS and self._linked(link):
+                log.info("peer %s is silent; its connection is closed", link.remote)
+                await stack.hang_up(link.peer)
 
     def _linked(self, link: Link) -> bool:
         return self.links.get(self.roster.address(link.peer)) is link

@@ -50,4 +50,4 @@ class NetworkOptions:
     reconnect_min: float = 1.0  # seconds
     reconnect_max: float = 60.0
     exchange_every: float = 60.0
-    ping_every: float = 20.0
+    ping_every: float = 15.0  # a peer that is silent is given up after at most this and 11 s
