@@ -280,6 +280,10 @@ def _judge(job: Job, key: ProofKey, attempt: int, now: Millis) -> Step:
         return job, (*stop, fx.Accept(prover, proof_hash, attempt))
     if result is Verdict.DOWN and key not in job.down and job.accepted is None:
         job = replace(job, down=job.down | {key})
+        if prover == job.mine.address:
+            # Nothing is left to stand by: proofs that got no vote for its sake are judged now.
+            signed = {k for k in job.mine.voted if prover in job.tallies.get(k, Tally()).opinions}
+            job = _mine(job, voted=frozenset(signed))
         mark = job.marks.get(prover, Marks())
         if mark.voted_down is None:
             job = _mark(job, prover, replace(mark, voted_down=now))
@@ -313,6 +317,9 @@ def _proved(job: Job, proof_hash: Hash32, size: int) -> Step:
     job = _mine(job, proving=False)
     if me is None or rank is None or order is None or job.over or job.mine.announced or not was_proving:
         return job, ()
+    found = job.mine.found_valid
+    if found is not None and _rivals(job, me, found[0]):
+        return job, ()
     said = Announcement(job.request_id, me, rank, proof_hash, size, order.seed)
     return _mine(job, announced=True), (fx.Announce(said),)
 
@@ -332,7 +339,7 @@ def _validated(job: Job, event: ev.Validated) -> Step:
     if event.valid is None or signed is None or order is None or key in job.mine.voted:
         return _mine(job, voted=job.mine.voted | {key}), ()
     elsewhere = [k for k in (job.mine.found_valid, job.accepted) if k is not None and k != key]
-    if event.valid and elsewhere:
+    if event.valid and (elsewhere or _stands_by_own(job, event.prover)):
         # One valid proof per request: a second signature would let two provers both settle.
         return _mine(job, voted=job.mine.voted | {key}), ()
     vote = Vote(job.request_id, event.prover, event.proof_hash, signed.message.attempt, event.valid)
@@ -340,6 +347,26 @@ def _validated(job: Job, event: ev.Validated) -> Step:
     if event.valid:
         job = _mine(job, found_valid=key)
     return job, (fx.Cast(vote, event.possession, order.seed),)
+
+
+def _rivals(job: Job, first: Address, second: Address) -> bool:
+    """Whether each of two proofs could get a quorum of its own if ``first`` signed for both.
+
+    The committees that judge them differ: each prover is a judge of the other's. So where half of all members
+    are a quorum, two halves could each verify one, and neither half would contradict itself. Only with both
+    provers' help, though, so the one whose turn came first refuses it.
+    """
+    ranks = job.rank(first), job.rank(second)
+    if ranks[0] is None or ranks[1] is None:
+        return False
+    return ranks[0] < ranks[1] and 2 * job.request.quorum <= len(job.snapshot.seats)
+
+
+def _stands_by_own(job: Job, prover: Address) -> bool:
+    """This node has announced a proof that may still be verified, and ``prover`` has another."""
+    me = job.mine.address
+    own = [key for key in job.announcements if key[0] == me]
+    return me is not None and bool(own) and own[0] not in job.down and _rivals(job, me, prover)
 
 
 # What follows from the state and the time ------------------------------------------------------------------

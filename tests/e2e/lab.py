@@ -158,7 +158,7 @@ class Lab:
     def address(self, number: int) -> str:
         return f"10.77.0.{number + 1}"
 
-    # cables ---------------------------------------------------------------------------------------------------
+    # cables -----------------------------------------------------------------------------------------------
 
     def build(self) -> None:
         hosts = range(self.size)
@@ -166,10 +166,10 @@ class Lab:
         bridges = [f"link add {name} type bridge" for name in ("here", "there")]
         _ip([*bridges, "link set here up", "link set there up"], self.hub)
         for number in hosts:
-            port = f"port{number}"
+            port, far = f"port{number}", f"lan address {_mac(number)} netns {self.host(number)}"
             _ip(
                 [
-                    f"link add {port} type veth peer name lan address {_mac(number)} netns {self.host(number)}",
+                    f"link add {port} type veth peer name {far}",
                     f"link set {port} master here",
                     f"link set {port} up",
                 ],
@@ -202,7 +202,7 @@ class Lab:
             if (NAMESPACES / name).exists():
                 _ip([f"netns del {name}"])
 
-    # doors ----------------------------------------------------------------------------------------------------
+    # doors ------------------------------------------------------------------------------------------------
 
     async def _door(self, listener: socket.socket, further: Callable[[], Awaitable[Streams]]) -> Door:
         door = Door(listener, further)

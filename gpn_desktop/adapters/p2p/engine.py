@@ -17,7 +17,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, patches, peers
+from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, lan, patches, peers
 from gpn_desktop.adapters.p2p.dialer import Dialer
 from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS, BadFrame, Broken, Frames
 from gpn_desktop.adapters.p2p.guards import Buckets, GossipGuard, Standing
@@ -42,7 +42,6 @@ LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed 
 TIDY_EVERY: Final = 10.0
 FIRST_EXCHANGE: Final = 0.5
 FIRST_PING: Final = 1.0  # not while the connection is still being made
-SILENT_PINGS: Final = 2  # one may be lost to a machine that is busy
 
 
 @dataclass(slots=True)
@@ -154,6 +153,8 @@ class Engine:
                 self._nursery = nursery
                 nursery.start_soon(self._dialer.run, stack)
                 nursery.start_soon(self._housekeeping, stack)
+                if self._options.mdns:
+                    nursery.start_soon(lan.run, self.names.base, self._places(), self._found)
                 ready()
 
     def _wire(self, stack: Stack) -> None:
@@ -173,9 +174,11 @@ class Engine:
         if not places:  # the library only logs why
             raise OSError(f"cannot listen on {self._options.host}, port {self._port}")
         self._port = int(places[0].value_for_protocol("tcp"))
-        self.listening = self._options.announce or peers.own_addresses(
-            self._options.host, self._port, str(self.me)
-        )
+        self.listening = self._options.announce or self._places()
+
+    def _places(self) -> tuple[str, ...]:
+        """Where this machine itself listens."""
+        return peers.own_addresses(self._options.host, self._port, str(self.me))
 
     def _all_down(self) -> None:
         self.stack, self._nursery = None, None
@@ -216,6 +219,9 @@ class Engine:
         """A connection to a peer is there; maybe not its first."""
         address = self.roster.address(peer)
         if address in self.links:
+            # The peer may have given the others up: see whether they still carry anything.
+            for connection in self.stack.swarm.get_connections(peer) if self.stack is not None else ():
+                patches.check(connection.muxed_conn)
             return
         link = self.links[address] = Link(peer, remote)
         self._inbox.put(PeerUp(address))
@@ -228,6 +234,8 @@ class Engine:
         """A connection to a peer ended; maybe not its last."""
         address = self.roster.address(peer)
         if self.stack is not None and self.stack.connected(peer):
+            if address in self.links:
+                self._inbox.put(PeerUp(address))  # gossip was on its way on the one that ended
             return
         if self.links.pop(address, None) is not None:
             self._inbox.put(PeerDown(address))
@@ -247,24 +255,12 @@ class Engine:
             pause = min(pause * 2, self._options.exchange_every)
 
     async def _measure(self, stack: Stack, link: Link) -> None:
-        """Ping a peer now and then; let go of one that is silent.
-
-        Where packets vanish, TCP says nothing for a quarter of an hour, and when they come through again it
-        waits for as long as they did not. A new connection is there at once, and brings what was missed.
-        """
-        silent = 0
         while self._linked(link):
             await trio.sleep(FIRST_PING if link.latency_ms is None else self._options.ping_every)
             try:
                 link.latency_ms = await peers.ping(stack.host, link.peer)
-                silent = 0
-            except trio.TooSlowError:
-                link.latency_ms, silent = None, silent + 1
-            except STREAM_ERRORS:  # an answer of a kind
+            except STREAM_ERRORS:
                 link.latency_ms = None
-            if silent >= SILENT_PINGS and self._linked(link):
-                log.info("peer %s is silent; its connection is closed", link.remote)
-                await stack.hang_up(link.peer)
 
     def _linked(self, link: Link) -> bool:
         return self.links.get(self.roster.address(link.peer)) is link
@@ -282,6 +278,10 @@ class Engine:
         await frames.close()
         for address in learnt:
             self.book.learn(address)
+        self._dialer.poke()
+
+    def _found(self, address: str) -> None:
+        self.book.learn(address)
         self._dialer.poke()
 
     async def connect(self, address: str) -> None:

@@ -6,6 +6,8 @@ All of it is tied to that very version, so another one is refused. Tests with ho
 from __future__ import annotations
 
 import logging
+import math
+import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -17,7 +19,7 @@ import libp2p.pubsub.gossipsub as gossipsub
 import libp2p.pubsub.pubsub as pubsub
 import libp2p.transport.tcp.tcp as tcp
 import trio
-from libp2p.abc import IHost, INetStream
+from libp2p.abc import IHost, IMuxedConn, INetStream
 from libp2p.exceptions import ParseError
 from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
 from libp2p.network.swarm import Swarm
@@ -26,6 +28,7 @@ from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
 
 from gpn_desktop.core.errors import NetworkDown
 
@@ -34,6 +37,10 @@ log = logging.getLogger("gpn.p2p")
 TESTED: Final = "0.8.1"
 MAX_RPC_BYTES: Final = 256 * 1024
 QUEUED_RPCS: Final = 1024
+PULSE: Final = 15.0  # seconds between two pings of a connection
+PULSE_PAUSE: Final = 1.0  # before the first ping, and after one without an answer
+PULSE_WITHIN: Final = 5.0
+PULSES_MISSED: Final = 2  # one may be missed by a machine that is busy
 _patched = False
 
 
@@ -56,6 +63,8 @@ def apply() -> None:
     GossipSub.send_rpc = _send_without_record  # type: ignore[method-assign]
     # It listens with SO_REUSEPORT, so a second program on the port would go unnoticed and take connections.
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
+    # It would keep a connection that carries nothing any more, and all gossip with it.
+    Yamux._measure_rtt_loop = _keep_alive  # type: ignore[method-assign]
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
     vars(swarm_connection)["logging"] = logging.getLogger("libp2p.network.connection")
     # What hostile peers can make it log at warning and error would fill a disk; the guards tell what matters.
@@ -213,6 +222,69 @@ def _send_without_record(self: GossipSub, peer_id: ID, rpc: rpc_pb2.RPC, priorit
     if not rpc.senderRecord:
         rpc.ClearField("senderRecord")
     _send_rpc(self, peer_id, rpc, priority)
+
+
+async def _keep_alive(self: Yamux) -> None:
+    """Ping a connection now and then, and close it when it is silent.
+
+    The library only measures. Where packets vanish, TCP says nothing for a quarter of an hour, and when they
+    come through again it waits for as long as they did not, with all that was sent since.
+    """
+    missed, pause = 0, PULSE_PAUSE
+    heard = _listen(self)
+    while not self.event_shutting_down.is_set():
+        wanted = vars(self)["_gpn_check"] = trio.Event()
+        with trio.move_on_after(pause):
+            await wanted.wait()
+        asked = trio.current_time()
+        try:
+            # On a slow line the answer may be behind megabytes of something else.
+            missed = 0 if await _pulse(self) or heard() > asked else missed + 1
+        except Exception:  # the connection is at its end
+            log.debug("a connection could not be pinged", exc_info=True)
+            return
+        if missed == PULSES_MISSED:
+            log.info("%s is silent; its connection is closed", self.get_remote_address())
+            # Without a word, which could only wait behind all that was not delivered.
+            await self.secured_conn.close()
+            return
+        pause = PULSE_PAUSE if missed else PULSE
+
+
+def _listen(connection: Yamux) -> Callable[[], float]:
+    """When anything came from the other side for the last time."""
+    read = connection.secured_conn.read
+    last = -math.inf
+
+    async def noted(n: int | None = None) -> bytes:
+        nonlocal last
+        data = await read(n)
+        last = trio.current_time()
+        return data
+
+    vars(connection.secured_conn)["read"] = noted
+    return lambda: last
+
+
+async def _pulse(connection: Yamux) -> bool:
+    """Whether the other side answers."""
+    with trio.move_on_after(PULSE_WITHIN):
+        connection._ping_id += 1
+        connection._ping_event = trio.Event()
+        connection._ping_sent_time = trio.current_time()
+        await connection._write_frame(
+            struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, connection._ping_id)
+        )
+        await connection._ping_event.wait()
+        return True
+    return False
+
+
+def check(connection: IMuxedConn) -> None:
+    """Ping a connection now: there is a sign that it is dead."""
+    wanted = vars(connection).get("_gpn_check")
+    if wanted is not None:
+        wanted.set()
 
 
 async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:

@@ -89,12 +89,6 @@ class HeldTCP(TCP):
         self._listeners.append(listener)
         return listener
 
-    def close(self, remote: tuple[str, int] | None) -> None:
-        """Close the sockets to one place."""
-        for stream in list(self._streams):
-            if remote is not None and stream.get_remote_address() == remote:
-                stream.stream.socket.close()
-
     def abandon(self) -> None:
         """Close every socket from outside of trio."""
         for stream in list(self._streams):
@@ -129,12 +123,6 @@ class Stack:
 
     def connected(self, peer: ID) -> bool:
         return bool(self.swarm.get_connections(peer))
-
-    async def hang_up(self, peer: ID) -> None:
-        """End the connections to a peer without a word, which could only wait behind all those not delivered."""
-        for connection in list(self.swarm.get_connections(peer)):
-            self.tcp.close(connection.muxed_conn.get_remote_address())
-        await self.swarm.close_peer(peer)
 
     def abandon(self) -> None:
         """End what can be ended where trio, which would do it in order, has ended."""

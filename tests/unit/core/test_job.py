@@ -124,6 +124,48 @@ def test_who_found_one_proof_valid_signs_valid_for_no_other() -> None:
     assert out == []
 
 
+def undecided(w: World) -> tuple[Job, list[fx.Effect]]:
+    """The first prover, whose proof nobody has voted on when the second one has a proof."""
+    first, second = w.order[:2]
+    job, _ = run(w.job(first), w.known(), w.announced(first))
+    late = after(31)
+    job, out = run(job, w.announced(second, b"another"), at=late)
+    (verify,) = (e for e in out if isinstance(e, fx.Verify))
+    return run(job, ev.Validated(second, verify.announcement.proof_hash, True, PROOF_HASH), at=late)
+
+
+def test_a_prover_stands_by_its_proof_where_half_of_the_committee_is_a_quorum() -> None:
+    """With its vote for the second proof, each of the two could have a quorum of its own."""
+    _, out = undecided(World(size=4, quorum=2))
+    assert out == []
+    _, out = undecided(World(size=4, quorum=3))
+    assert kinds(out) == [fx.Cast]
+    _, out = undecided(World(size=5, quorum=3))
+    assert kinds(out) == [fx.Cast]
+
+
+def test_a_prover_voted_down_votes_for_the_next() -> None:
+    w = World(size=4, quorum=2)
+    first, second = w.order[:2]
+    job, _ = undecided(w)
+    job, out = run(job, w.voted(w.order[2], first, False), w.voted(w.order[3], first, False), at=after(32))
+    assert kinds(out) == [fx.VotedDown, fx.Verify]
+    _, out = run(job, ev.Validated(second, keccak(b"another"), True, PROOF_HASH), at=after(33))
+    assert kinds(out) == [fx.Cast]
+
+
+def test_who_found_a_later_proof_valid_announces_none() -> None:
+    w = World(size=4, quorum=2)
+    first, second = w.order[:2]
+    job, _ = run(w.job(first), w.known())
+    late = after(TIMEOUT + 1)  # the own proof is still in the making, a moment after its turn
+    job, _ = run(job, w.announced(second), at=late)
+    job, out = run(job, ev.Validated(second, PROOF_HASH, True, PROOF_HASH), at=late)
+    assert kinds(out) == [fx.Cast]
+    _, out = run(job, ev.Proved(keccak(b"mine"), 4), at=late)
+    assert out == []
+
+
 def test_votes_that_do_not_count() -> None:
     w = World()
     prover = w.order[0]
