@@ -255,6 +255,7 @@ class LabLauncher(ProcessLauncher):
             "GPN_P2P_HOST=0.0.0.0",
             f"PORT={P2P_PORT}",
             f"GPN_GRPC_PORT={self._lab.grpc_ports[number]}",
+            "GPN_CAPACITY=4",  # a node that is full declines, which is not what is looked at
         )
         return (*self._lab.command(number), "env", *settings, *PROGRAM)
 

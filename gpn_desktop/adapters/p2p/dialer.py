@@ -19,7 +19,7 @@ from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Stack
 
-DIAL_SECONDS: Final = 8.0
+DIAL_SECONDS: Final = 6.0  # for one address
 TOGETHER: Final = 8  # dials at a time
 WANTED: Final = 40  # connections; a committee has at most 32 members
 HASTE: Final = 5.0  # seconds after a dial in which nothing brings the next one forward
@@ -108,16 +108,24 @@ class Dialer:
             return stack.connected(peer)
         self._dialing[peer] = trio.Event()
         try:
-            patches.forget_failures(stack.host, peer)
-            stack.host.get_peerstore().clear_addrs(peer)
-            with trio.move_on_after(DIAL_SECONDS):
-                await stack.host.connect(PeerInfo(peer, [Multiaddr(a) for a in entry.addresses]))
-        except STREAM_ERRORS:
-            entry.failures += 1
-        else:
-            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
+            for where in reversed(entry.addresses):
+                if await self._dial_at(stack, peer, where):
+                    self._book.worked(peer, where)
+                    break
         finally:
+            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
             self._dialing.pop(peer).set()
+        return stack.connected(peer)
+
+    async def _dial_at(self, stack: Stack, peer: ID, where: str) -> bool:
+        """One address at a time: of several the library tries one, and always the same."""
+        patches.forget_failures(stack.host, peer)
+        stack.host.get_peerstore().clear_addrs(peer)
+        with trio.move_on_after(DIAL_SECONDS):
+            try:
+                await stack.host.connect(PeerInfo(peer, [Multiaddr(where)]))
+            except STREAM_ERRORS:
+                return stack.connected(peer)
         return stack.connected(peer)
 
     def _jitter(self, delay: float) -> float:

@@ -77,6 +77,7 @@ class Engine:
         self.links: dict[Address, Link] = {}
         self.stack: Stack | None = None
         self.listening: tuple[str, ...] = ()
+        self._places: tuple[str, ...] = ()  # where this machine itself listens
         self.restarts = 0
         self._joined: set[Address] = set()
         self._streams = Buckets(options.limits.stream_rate, options.limits.stream_burst)
@@ -143,8 +144,7 @@ class Engine:
     async def _host(self, ready: Callable[[], None]) -> None:
         stack = build(self._key, self._options.limits, self._gate)
         self._wire(stack)
-        listen = Multiaddr(f"/ip4/{self._options.host}/tcp/{self._port}")
-        async with running(stack, listen):
+        async with running(stack, peers.listeners(self._options.host, self._port)):
             self._learn_port(stack)
             self.stack = stack
             for topic in (self.names.topic(Kind.STATUS, None), *self._topics()):
@@ -154,7 +154,7 @@ class Engine:
                 nursery.start_soon(self._dialer.run, stack)
                 nursery.start_soon(self._housekeeping, stack)
                 if self._options.mdns:
-                    nursery.start_soon(lan.run, self.names.base, self._places(), self._found)
+                    nursery.start_soon(lan.run, self.names.base, self._places, self._found)
                 ready()
 
     def _wire(self, stack: Stack) -> None:
@@ -174,11 +174,8 @@ class Engine:
         if not places:  # the library only logs why
             raise OSError(f"cannot listen on {self._options.host}, port {self._port}")
         self._port = int(places[0].value_for_protocol("tcp"))
-        self.listening = self._options.announce or self._places()
-
-    def _places(self) -> tuple[str, ...]:
-        """Where this machine itself listens."""
-        return peers.own_addresses(self._options.host, self._port, str(self.me))
+        self._places = peers.own_addresses(places, self.me)
+        self.listening = peers.announced(self._options.announce, self.me) or self._places
 
     def _all_down(self) -> None:
         self.stack, self._nursery = None, None
@@ -234,6 +231,7 @@ class Engine:
         """A connection to a peer ended; maybe not its last."""
         address = self.roster.address(peer)
         if self.stack is not None and self.stack.connected(peer):
+            patches.renew(self.stack.pubsub, peer)
             if address in self.links:
                 self._inbox.put(PeerUp(address))  # gossip was on its way on the one that ended
             return

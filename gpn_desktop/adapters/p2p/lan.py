@@ -98,9 +98,11 @@ class _Ear(ServiceListener):
 
 
 def _open(service: str, own: Sequence[str], heard: Callable[[ServiceInfo], None]) -> Zeroconf:
-    """Speaks and listens on the interfaces of the own addresses only. The name is random: none conflict."""
-    places = [book.split(address)[1] for address in own]
+    """Speaks and listens on the interface of the own address only. The name is random: none conflict."""
+    places = [where for where in (book.split(address)[1] for address in own) if "/ip4/" in str(where)]
     hosts = [str(where.value_for_protocol("ip4")) for where in places]
+    if not hosts:
+        raise OSError("this node listens by IPv6 alone")
     speaker = Zeroconf(interfaces=hosts, ip_version=IPVersion.V4Only)
     try:
         name = secrets.token_hex(8)

@@ -22,6 +22,7 @@ import trio
 from libp2p.abc import IHost, IMuxedConn, INetStream
 from libp2p.exceptions import ParseError
 from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
+from libp2p.io.trio import TrioTCPStream
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
@@ -65,6 +66,8 @@ def apply() -> None:
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
     # It would keep a connection that carries nothing any more, and all gossip with it.
     Yamux._measure_rtt_loop = _keep_alive  # type: ignore[method-assign]
+    # It knows no address of a peer that comes by IPv6, whose sockets' names have four parts.
+    TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
     vars(swarm_connection)["logging"] = logging.getLogger("libp2p.network.connection")
     # What hostile peers can make it log at warning and error would fill a disk; the guards tell what matters.
@@ -143,6 +146,20 @@ def announce(gossip: Pubsub, peer: ID) -> None:
     topics = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic) for topic in gossip.topic_ids]
     if queue is not None and topics:
         queue.push(rpc_pb2.RPC(subscriptions=topics))
+
+
+def renew(gossip: Pubsub, peer: ID) -> None:
+    """Open another gossip stream to a peer whose last one ended with one of its connections.
+
+    The library finds out when it writes to it, and loses what it wrote and all that waits.
+    """
+    stream = gossip.peers.get(peer)
+    if stream is None or not stream.muxed_conn.is_closed:
+        return
+    topics = [topic for topic, peers in gossip.peer_topics.items() if peer in peers]
+    gossip._handle_dead_peer(peer)
+    for topic in topics:  # it forgets them, and the peer, whose stream may be well, would not tell again
+        gossip.peer_topics.setdefault(topic, set()).add(peer)
 
 
 def forget_failures(host: IHost, peer: ID) -> None:
@@ -285,6 +302,16 @@ def check(connection: IMuxedConn) -> None:
     wanted = vars(connection).get("_gpn_check")
     if wanted is not None:
         wanted.set()
+
+
+def _remote_address(self: TrioTCPStream) -> tuple[str, int] | None:
+    if self._cached_remote_address is None:
+        try:
+            host, port, *_ = self.stream.socket.getpeername()
+        except OSError:  # not connected any more
+            return None
+        self._cached_remote_address = (str(host), int(port))
+    return self._cached_remote_address
 
 
 async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
