@@ -41,6 +41,7 @@ QUEUED_RPCS: Final = 1024
 PULSE: Final = 15.0  # seconds between two pings of a connection
 PULSE_PAUSE: Final = 1.0  # before the first ping, and after one without an answer
 PULSE_WITHIN: Final = 5.0
+WAITED: Final = 0.05
 PULSES_MISSED: Final = 2  # one may be missed by a machine that is busy
 _patched = False
 
@@ -248,15 +249,15 @@ async def _keep_alive(self: Yamux) -> None:
     come through again it waits for as long as they did not, with all that was sent since.
     """
     missed, pause = 0, PULSE_PAUSE
-    heard = _listen(self)
+    seen = _signs_of_life(self)
     while not self.event_shutting_down.is_set():
         wanted = vars(self)["_gpn_check"] = trio.Event()
         with trio.move_on_after(pause):
             await wanted.wait()
         asked = trio.current_time()
         try:
-            # On a slow line the answer may be behind megabytes of something else.
-            missed = 0 if await _pulse(self) or heard() > asked else missed + 1
+            # On a slow line ping and answer may be behind megabytes of something else.
+            missed = 0 if await _pulse(self) or seen() > asked else missed + 1
         except Exception:  # the connection is at its end
             log.debug("a connection could not be pinged", exc_info=True)
             return
@@ -268,18 +269,25 @@ async def _keep_alive(self: Yamux) -> None:
         pause = PULSE_PAUSE if missed else PULSE
 
 
-def _listen(connection: Yamux) -> Callable[[], float]:
-    """When anything came from the other side for the last time."""
-    read = connection.secured_conn.read
+def _signs_of_life(connection: Yamux) -> Callable[[], float]:
+    """When the other side showed the last time that it is there."""
+    read, write = connection.secured_conn.read, connection.secured_conn.write
     last = -math.inf
 
-    async def noted(n: int | None = None) -> bytes:
+    async def noted_read(n: int | None = None) -> bytes:
         nonlocal last
         data = await read(n)
         last = trio.current_time()
         return data
 
-    vars(connection.secured_conn)["read"] = noted
+    async def noted_write(data: bytes) -> None:
+        nonlocal last
+        began = trio.current_time()
+        await write(data)
+        if trio.current_time() - began > WAITED:  # for room, which the other side made
+            last = trio.current_time()
+
+    vars(connection.secured_conn).update(read=noted_read, write=noted_write)
     return lambda: last
 
 
@@ -299,9 +307,7 @@ async def _pulse(connection: Yamux) -> bool:
 
 def check(connection: IMuxedConn) -> None:
     """Ping a connection now: there is a sign that it is dead."""
-    wanted = vars(connection).get("_gpn_check")
-    if wanted is not None:
-        wanted.set()
+    vars(connection).setdefault("_gpn_check", trio.Event()).set()
 
 
 def _remote_address(self: TrioTCPStream) -> tuple[str, int] | None:

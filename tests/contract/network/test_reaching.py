@@ -21,6 +21,7 @@ from gpn_desktop.ports.network import PeerDown, PeerUp
 from tests.contract.network.world import DOMAIN, LibP2PWorld, Node, joined, key
 
 Start = Callable[[int, NetworkOptions], Awaitable[Node]]
+CHUNK = 16 * 1024
 no_ipv6 = not socket.has_ipv6
 
 
@@ -53,20 +54,22 @@ class Line:
 
     port: int
     dead: bool = False
+    pause: float = 0.0  # seconds after each 16 KiB that go out
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.dead:
             self._writers.add(writer)
             return
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port, limit=CHUNK)
         self._writers |= {writer, far_writer}
         await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
+        while data := await reader.read(CHUNK):
             if not self.dead:
                 writer.write(data)
+            await asyncio.sleep(self.pause)
         if not self.dead:
             writer.close()
 
@@ -76,10 +79,13 @@ class Line:
 
 
 @asynccontextmanager
-async def line(port: int, dead: bool = False) -> AsyncIterator[tuple[Line, int]]:
+async def line(port: int, dead: bool = False, pause: float = 0.0) -> AsyncIterator[tuple[Line, int]]:
     """A wire to a port, and the port at this end of it."""
-    made = Line(port, dead)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made = Line(port, dead, pause)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)  # little is on its way at a time
+    listening.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(made.serve, sock=listening, limit=CHUNK)
     try:
         yield made, int(server.sockets[0].getsockname()[1])
     finally:
@@ -145,6 +151,24 @@ async def test_a_connection_that_carries_nothing_is_given_up(
         wire.dead = True
         for one, other in ((here, there), (there, here)):
             await one.until(lambda a=one, b=other: PeerDown(b.address) in a.seen)  # type: ignore[misc]
+
+
+async def test_a_slow_connection_is_not_taken_for_a_dead_one(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pings wait behind what is uploaded, for longer than their answers may take."""
+    monkeypatch.setattr(patches, "PULSE", 0.1)
+    monkeypatch.setattr(patches, "PULSE_PAUSE", 0.1)
+    monkeypatch.setattr(patches, "PULSE_WITHIN", 0.1)
+    there = await start(1, NetworkOptions())
+    port = int(there.network.listen_addresses()[0].split("/")[4])
+    async with line(port, pause=0.1) as (_, near):
+        here = await start(2, NetworkOptions(bootstrap=(address(1, near),)))
+        await there.until(lambda: here.address in there.connections())
+        blob = bytes(512 * 1024)
+        assert await there.network.fetch(here.shelf.put(blob), len(blob), [here.address], 20) == blob
+        assert PeerDown(here.address) not in there.seen
+        assert PeerDown(there.address) not in here.seen
 
 
 async def test_gossip_that_a_dead_connection_took_along_is_asked_for(
