@@ -187,6 +187,7 @@ def network_options(config: NodeConfig) -> NetworkOptions:
         port=config.p2p_port,
         bootstrap=config.bootstrap,
         announce=config.announce,
+        mdns=config.mdns,
         book=config.store_path(config.chain_id or 0).with_name("peers.json"),
         namespace=config.namespace,
         fetch_protocol=config.protocol_id,

@@ -30,6 +30,8 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class PeerUp:
+    """A peer is connected. Told again when gossip may have been lost on the way, without it having gone."""
+
     peer: Address
 
 

@@ -185,6 +185,7 @@ class Earnings:
         for index, (record, entry) in enumerate(zip(event.records, known, strict=True)):
             self.settling.settled(record.request_id)
             if entry is not None:
+                entry.credited = committees[index].seats[record.prover_seat].address
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 if not agrees(entry, record):
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
@@ -443,6 +444,7 @@ class Earnings:
             for record in batch.settled.records:
                 entry = self.jobs.entries.get(record.request_id)
                 if entry is not None:
+                    entry.credited = None
                     self.jobs.settle_phase(entry, None)
                     self.ctx.tasks.spawn(self.accepted(entry), "settle again")
 

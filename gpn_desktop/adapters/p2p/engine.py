@@ -17,7 +17,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, patches, peers
+from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, lan, patches, peers
 from gpn_desktop.adapters.p2p.control import ControlGuard
 from gpn_desktop.adapters.p2p.dialer import Dialer
 from gpn_desktop.adapters.p2p.doors import Doors
@@ -85,6 +85,7 @@ class Engine:
         self.links: dict[Address, Link] = {}
         self.stack: Stack | None = None
         self.listening: tuple[str, ...] = ()
+        self._places: tuple[str, ...] = ()  # where this machine itself listens
         self.restarts = 0
         self._joined: set[Address] = set()
         self._streams = Buckets(options.limits.stream_rate, options.limits.stream_burst)
@@ -153,8 +154,7 @@ class Engine:
         gates = Gates(Doors(limits, self.tally), self._gate, self._overrun, self._hurried)
         stack = build(self._key, limits, gates)
         self._wire(stack)
-        listen = Multiaddr(f"/ip4/{self._options.host}/tcp/{self._port}")
-        async with running(stack, listen):
+        async with running(stack, peers.listeners(self._options.host, self._port)):
             self._learn_port(stack)
             self.stack = stack
             for topic in (self.names.topic(Kind.STATUS, None), *self._topics()):
@@ -163,6 +163,8 @@ class Engine:
                 self._nursery = nursery
                 nursery.start_soon(self._dialer.run, stack)
                 nursery.start_soon(self._housekeeping, stack)
+                if self._options.mdns:
+                    nursery.start_soon(lan.run, self.names.base, self._places, self._found)
                 ready()
 
     def _wire(self, stack: Stack) -> None:
@@ -181,9 +183,8 @@ class Engine:
         if not places:  # the library only logs why
             raise OSError(f"cannot listen on {self._options.host}, port {self._port}")
         self._port = int(places[0].value_for_protocol("tcp"))
-        self.listening = self._options.announce or peers.own_addresses(
-            self._options.host, self._port, str(self.me)
-        )
+        self._places = peers.own_addresses(places, self.me)
+        self.listening = peers.announced(self._options.announce, self.me) or self._places
 
     def _all_down(self) -> None:
         self.stack, self._nursery = None, None
@@ -235,9 +236,13 @@ class Engine:
         """A connection to a peer is there; maybe not its first."""
         address = self.roster.address(peer)
         if address in self.links:
+            # The peer may have given the others up: see whether they still carry anything.
+            for connection in self.stack.swarm.get_connections(peer) if self.stack is not None else ():
+                patches.check(connection.muxed_conn)
             return
         link = self.links[address] = Link(peer, remote)
         self._inbox.put(PeerUp(address))
+        self._dialer.found()
         if self._nursery is not None and self.stack is not None:
             self._nursery.start_soon(self._befriend, link)
             self._nursery.start_soon(self._measure, self.stack, link)
@@ -246,6 +251,9 @@ class Engine:
         """A connection to a peer ended; maybe not its last."""
         address = self.roster.address(peer)
         if self.stack is not None and self.stack.connected(peer):
+            patches.renew(self.stack.pubsub, peer)
+            if address in self.links:
+                self._inbox.put(PeerUp(address))  # gossip was on its way on the one that ended
             return
         if self.links.pop(address, None) is not None:
             self._inbox.put(PeerDown(address))
@@ -288,6 +296,10 @@ class Engine:
         await frames.close()
         for address in learnt:
             self.book.learn(address)
+        self._dialer.poke()
+
+    def _found(self, address: str) -> None:
+        self.book.learn(address)
         self._dialer.poke()
 
     async def connect(self, address: str) -> None:

@@ -7,6 +7,7 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from ipaddress import ip_address
 from typing import Final, TypeVar, TypeVarTuple
 
 from gpn_desktop.adapters.p2p.bridge import BridgeClosed, TrioThread
@@ -184,11 +185,12 @@ def _check_port(host: str, port: int) -> None:
     """PortInUse where another program listens already; the library would not tell."""
     if port == 0:
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise PortInUse(f"Port {port} on {host} is not free for the peers' connections.") from error
-            raise NetworkDown(f"Cannot listen on {host}:{port}: {error}.") from error
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortInUse(f"Port {port} on {host} is not free for the peers' connections.") from error
+        raise NetworkDown(f"Cannot listen on {host}:{port}: {error}.") from error

@@ -50,14 +50,16 @@ class NetworkOptions:
     """``port`` 0 takes a free one. Addresses are multiaddresses with a peer id at the end.
 
     ``announce`` are the addresses under which others reach this node, when they differ from those it listens
-    on (a forwarded port, a DNS name). ``book`` is where known peers are kept between runs. ``namespace``,
-    ``fetch_protocol`` and ``sync_protocol`` replace the names that follow from the deployment.
+    on (a forwarded port, a DNS name). ``mdns``: find peers on the local network too, see ``lan``. ``book`` is
+    where known peers are kept between runs. ``namespace``, ``fetch_protocol`` and ``sync_protocol`` replace
+    the names that follow from the deployment.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    mdns: bool = False
     book: Path | None = None
     namespace: str | None = None
     fetch_protocol: str | None = None

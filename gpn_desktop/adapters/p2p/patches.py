@@ -6,6 +6,8 @@ All of it is tied to that very version, so another one is refused. Tests with ho
 from __future__ import annotations
 
 import logging
+import math
+import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -19,11 +21,12 @@ import libp2p.pubsub.pubsub as pubsub
 import libp2p.stream_muxer.yamux.yamux as yamux
 import libp2p.transport.tcp.tcp as tcp
 import trio
-from libp2p.abc import IHost, INetStream
+from libp2p.abc import IHost, IMuxedConn, INetStream
 from libp2p.exceptions import ParseError
 from libp2p.host.basic_host import BasicHost
 from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
+from libp2p.io.trio import TrioTCPStream
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
@@ -31,6 +34,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
 from libp2p.pubsub.validators import signature_validator
+from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from gpn_desktop.adapters.p2p import muxer
@@ -49,6 +53,11 @@ MAX_PROTOCOL_BYTES: Final = 1024  # of a name in the choice of a protocol
 RPC_RATE: Final = 1000.0  # a second, of one connection; an empty one costs 50 µs as well
 RPC_BURST: Final = 4000.0
 RPC_PAUSE: Final = 0.05  # seconds before a connection with more of them is read again
+PULSE: Final = 15.0  # seconds between two pings of a connection
+PULSE_PAUSE: Final = 1.0  # before the first ping, and after one without an answer
+PULSE_WITHIN: Final = 5.0
+WAITED: Final = 0.05
+PULSES_MISSED: Final = 2  # one may be missed by a machine that is busy
 _patched = False
 
 
@@ -80,6 +89,10 @@ def apply() -> None:
     vars(yamux)["MAX_WINDOW_SIZE"] = muxer.WINDOW
     # It listens with SO_REUSEPORT, so a second program on the port would go unnoticed and take connections.
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
+    # It would keep a connection that carries nothing any more, and all gossip with it.
+    Yamux._measure_rtt_loop = _keep_alive  # type: ignore[method-assign]
+    # It knows no address of a peer that comes by IPv6, whose sockets' names have four parts.
+    TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
     vars(swarm_connection)["logging"] = logging.getLogger("libp2p.network.connection")
     # What hostile peers can make it log at warning and error would fill a disk; the guards tell what matters.
@@ -187,6 +200,20 @@ def announce(gossip: Pubsub, peer: ID) -> None:
     topics = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic) for topic in gossip.topic_ids]
     if queue is not None and topics:
         queue.push(rpc_pb2.RPC(subscriptions=topics))
+
+
+def renew(gossip: Pubsub, peer: ID) -> None:
+    """Open another gossip stream to a peer whose last one ended with one of its connections.
+
+    The library finds out when it writes to it, and loses what it wrote and all that waits.
+    """
+    stream = gossip.peers.get(peer)
+    if stream is None or not stream.muxed_conn.is_closed:
+        return
+    topics = [topic for topic, peers in gossip.peer_topics.items() if peer in peers]
+    gossip._handle_dead_peer(peer)
+    for topic in topics:  # it forgets them, and the peer, whose stream may be well, would not tell again
+        gossip.peer_topics.setdefault(topic, set()).add(peer)
 
 
 def forget_failures(host: IHost, peer: ID) -> None:
@@ -312,6 +339,84 @@ def _send_without_record(self: GossipSub, peer_id: ID, rpc: rpc_pb2.RPC, priorit
     if not rpc.senderRecord:
         rpc.ClearField("senderRecord")
     _send_rpc(self, peer_id, rpc, priority)
+
+
+async def _keep_alive(self: Yamux) -> None:
+    """Ping a connection now and then, and close it when it is silent.
+
+    The library only measures. Where packets vanish, TCP says nothing for a quarter of an hour, and when they
+    come through again it waits for as long as they did not, with all that was sent since.
+    """
+    missed, pause = 0, PULSE_PAUSE
+    seen = _signs_of_life(self)
+    while not self.event_shutting_down.is_set():
+        wanted = vars(self)["_gpn_check"] = trio.Event()
+        with trio.move_on_after(pause):
+            await wanted.wait()
+        asked = trio.current_time()
+        try:
+            # On a slow line ping and answer may be behind megabytes of something else.
+            missed = 0 if await _pulse(self) or seen() > asked else missed + 1
+        except Exception:  # the connection is at its end
+            log.debug("a connection could not be pinged", exc_info=True)
+            return
+        if missed == PULSES_MISSED:
+            log.info("%s is silent; its connection is closed", self.get_remote_address())
+            # Without a word, which could only wait behind all that was not delivered.
+            await self.secured_conn.close()
+            return
+        pause = PULSE_PAUSE if missed else PULSE
+
+
+def _signs_of_life(connection: Yamux) -> Callable[[], float]:
+    """When the other side showed the last time that it is there."""
+    read, write = connection.secured_conn.read, connection.secured_conn.write
+    last = -math.inf
+
+    async def noted_read(n: int | None = None) -> bytes:
+        nonlocal last
+        data = await read(n)
+        last = trio.current_time()
+        return data
+
+    async def noted_write(data: bytes) -> None:
+        nonlocal last
+        began = trio.current_time()
+        await write(data)
+        if trio.current_time() - began > WAITED:  # for room, which the other side made
+            last = trio.current_time()
+
+    vars(connection.secured_conn).update(read=noted_read, write=noted_write)
+    return lambda: last
+
+
+async def _pulse(connection: Yamux) -> bool:
+    """Whether the other side answers."""
+    with trio.move_on_after(PULSE_WITHIN):
+        connection._ping_id += 1
+        connection._ping_event = trio.Event()
+        connection._ping_sent_time = trio.current_time()
+        await connection._write_frame(
+            struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_PING, FLAG_SYN, 0, connection._ping_id)
+        )
+        await connection._ping_event.wait()
+        return True
+    return False
+
+
+def check(connection: IMuxedConn) -> None:
+    """Ping a connection now: there is a sign that it is dead."""
+    vars(connection).setdefault("_gpn_check", trio.Event()).set()
+
+
+def _remote_address(self: TrioTCPStream) -> tuple[str, int] | None:
+    if self._cached_remote_address is None:
+        try:
+            host, port, *_ = self.stream.socket.getpeername()
+        except OSError:  # not connected any more
+            return None
+        self._cached_remote_address = (str(host), int(port))
+    return self._cached_remote_address
 
 
 async def _open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:

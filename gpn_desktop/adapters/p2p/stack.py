@@ -6,7 +6,7 @@ Only Noise is offered (the default would take plaintext), only secp256k1 identit
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -278,11 +278,11 @@ def _router() -> GossipSub:
 
 
 @asynccontextmanager
-async def running(stack: Stack, listen: Multiaddr) -> AsyncIterator[None]:
+async def running(stack: Stack, listen: Sequence[Multiaddr]) -> AsyncIterator[None]:
     """Listen and gossip until the block ends."""
     try:
         async with (
-            stack.host.run([listen]),
+            stack.host.run(listen),
             background_trio_service(stack.pubsub),
             background_trio_service(stack.router),
         ):

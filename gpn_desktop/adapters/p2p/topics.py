@@ -74,14 +74,15 @@ class Names:
         return f"/{self.domain.name.lower()}"
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """What the nodes of one network have in common, and those of others have not."""
         namespace = self.namespace or f"{self._root}/{VERSION}"
         return f"{namespace}/{self.domain.chain_id}/{hex0x(self.domain.contract)}"
 
     def topic(self, kind: Kind, consumer: Address | None) -> str:
         if consumer is None:
-            return f"{self._base}/{kind.value}"
-        return f"{self._base}/{hex0x(consumer)}/{kind.value}"
+            return f"{self.base}/{kind.value}"
+        return f"{self.base}/{hex0x(consumer)}/{kind.value}"
 
     def topic_of(self, message: PeerMessage) -> str:
         return self.topic(kind_of(message), consumer_of(message))
@@ -91,7 +92,7 @@ class Names:
 
     def ours(self, topic: str) -> bool:
         """Whether a topic can be one of this deployment's, by its form."""
-        start = self._base + "/"
+        start = self.base + "/"
         return topic.startswith(start) and len(topic) <= len(start) + LONGEST
 
     def of_requests(self, topic: str) -> bool:
@@ -99,7 +100,7 @@ class Names:
 
     def served(self, topic: str) -> Address | None:
         """The consumer whose requests a topic carries, None for any other topic."""
-        start, end = self._base + "/", "/" + Kind.REQUESTS.value
+        start, end = self.base + "/", "/" + Kind.REQUESTS.value
         if not (topic.startswith(start) and topic.endswith(end)):
             return None
         try:
