@@ -24,6 +24,7 @@ STAKES: Final = (1, 1, 2, 3, 4, 5, 16)  # of the honest committee, in units of t
 ABSENT: Final = (3, 6)
 LEAST_DRAWS: Final = 500
 REWARD: Final = Gwei(1_000_000)
+# The standard terms' split.
 SHARES: Final = Shares(prover_bps=6_000, inclusion_bps=2_000, verifier_bps=2_000, tip=Gwei(0))
 
 Progress = Callable[[str], None]

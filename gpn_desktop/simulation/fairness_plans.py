@@ -105,8 +105,8 @@ def _prover_plans() -> tuple[Plan, ...]:
             "withholding_prover",
             "prover gives its turn away if that suits",
             lambda t, n: games.prover(t, n, games.withhold),
-            note="and the reward of each turn that it gives away is lost",
-            beside="what its own proof does is known, a second chance is free",
+            note="there is nothing to choose by, and what it gives away is lost",
+            beside="it sees what its own proof would do, and has a second chance",
         ),
     )
 

@@ -89,9 +89,9 @@ class Report:
             found.append("the order of the others when a member is absent")
         for row in self.rows:
             if row.promised and not row.product.within:
-                found.append(row.title)
+                found.append(f"{row.key}: a gain of {row.product.gain:+.0%}")
             elif not row.as_expected:
-                found.append(f"{row.title}: not what theory gives")
+                found.append(f"{row.key}: not the share that theory gives")
         return tuple(found)
 
     @property

@@ -59,9 +59,8 @@ def _gain(one: Figure) -> str:
 def _honest_verdict(honest: Honest) -> str:
     figures = [f for m in honest.members for f in (m.first, m.present) if f is not None]
     out = sum(not each.within for each in figures)
-    by_stake = (
-        "work goes by stake" if not out else f"work does not go by stake, {out} of {len(figures)} are off"
-    )
+    off = f"work does not go by stake, {out} of {len(figures)} are off"
+    by_stake = off if out else "work goes by stake"
     chance = f"p = {honest.chance:.2g}" if honest.chance >= 1e-6 else "p < 0.000001"
     absent = "changes nothing among the others" if not honest.reordered else (
         f"changes who of the others is first in {honest.reordered:.0%} of requests"
@@ -123,7 +122,5 @@ def _total(income: Income) -> float:
 def _summary(report: Report) -> str:
     if report.fair:
         known = sum(not row.promised for row in report.rows)
-        return (
-            f"Fair: what is promised holds. {known} strategies are known to pay and promised nothing about."
-        )
+        return f"Fair: what is promised holds. Nothing is promised of {known} strategies known to pay."
     return "NOT FAIR: " + "; ".join(report.flags) + "."

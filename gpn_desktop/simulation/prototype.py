@@ -2,9 +2,8 @@
 
 The seed document says: "The selection of the prover is done randomly, using on the latest proof generated for
 the specific consumer as a random seed." What that means in detail is in the prototype's public repository,
-dimazhornyk/generic-proving-network, ``selectProvingNode`` of
-``internal/logic/service.go`` at commit 6aba500 and ``BytesToRandom`` of ``internal/common/utils.go`` (before:
-``ZKPToRandom``); described here, not copied:
+dimazhornyk/generic-proving-network: ``selectProvingNode`` of ``internal/logic/service.go`` at commit 6aba500,
+and ``BytesToRandom`` of ``internal/common/utils.go`` (earlier ``ZKPToRandom``). Described here, not copied:
 
 1. The candidates are the nodes that gossip says are committed to the consumer and idle, and that came up
    before the request's timestamp, sorted by peer id. Stake plays no part: each of them is one entry.
@@ -12,9 +11,9 @@ dimazhornyk/generic-proving-network, ``selectProvingNode`` of
    as there is no proof, those of the image's name do. Neither the request nor a block is in it.
 3. The first ``Intn(number of candidates)`` is the prover. Each node votes for what it computed.
 4. After a proof that was voted down, the same seed picks again from the list without those that have had
-   their turn, three attempts in all (``voting-handler.go``). A prover that stays silent is never replaced.
-5. The proof becomes the latest one for the consumer when its votes are in; the votes and the contract pay
-   nothing to anybody in the published version, so a turn given away costs nothing but itself.
+   their turn, three attempts in all (``voting-handler.go`` at 3ae137d). A silent prover is never replaced.
+5. The proof becomes the latest one for the consumer when its votes are in. The contract (``gpn-core.sol`` at
+   1afec8f) pays nothing to anybody, so a turn that is given away costs nothing.
 
 Ambiguous in the source, and how it is read here: which nodes are idle differs from node to node (all see the
 same, the kinder reading); peer ids sort as the addresses do; the timestamp is the gateway's word (everybody

@@ -85,8 +85,8 @@ def test_the_prototypes_flaws_show(report: Report) -> None:
 def test_the_same_arguments_give_the_same_bytes() -> None:
     first, again = (json.dumps(measure(11, 500).as_json()) for _ in range(2))
     assert first == again
-    rows = (plans()[0].row(ProductRule(), PrototypeRule(), seed, 500, z_of(1)) for seed in (11, 12))
-    assert len({row.product.hits for row in rows}) == 2, "another seed is another chance"
+    rows = (plans()[0].row(ProductRule(), PrototypeRule(), seed, 500, z_of(1)) for seed in range(4))
+    assert len({row.product.hits for row in rows}) > 1, "another seed is another chance"
 
 
 def test_too_few_draws_are_refused() -> None:
@@ -135,9 +135,9 @@ class FirstSeatsFriend(ProductRule):
     ("rule", "found"),
     [
         (Heads(), "member 7"),
-        (WithoutRequest(), "the same, network without beacon"),
-        (WithoutBeacon(), "the requester tells it the next request"),
-        (WithoutBeacon(), "variants for a friend"),
+        (WithoutRequest(), "grinding_prover_no_beacon: a gain"),
+        (WithoutBeacon(), "grinding_prover_told: a gain"),
+        (WithoutBeacon(), "grinding_requester: a gain"),
         (SeedOfThoseThere(), "when a member is absent"),
         (FirstSeatsFriend(), "member 1"),
     ],
