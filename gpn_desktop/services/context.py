@@ -87,6 +87,7 @@ class Context:
         log.warning("%s", text)
         if text not in self.alerts:
             self.alerts = [*self.alerts[-19:], text]
+            self.emit("alert", {"text": text})
         self.changed()
 
 

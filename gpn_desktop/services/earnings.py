@@ -88,6 +88,12 @@ class Earnings:
         return self.settling.due
 
     async def accepted(self, entry: Entry) -> None:
+        """A verdict; of what this node heard of late, the settlement may have been seen before."""
+        for batch in self.batches.values():
+            if any(record.request_id == entry.id for record in batch.settled.records):
+                self.jobs.settle_phase(entry, Phase.SETTLED)
+                await self._reckon(batch)
+                return
         await self.settling.accepted(entry)
 
     async def start(self) -> None:

@@ -98,6 +98,8 @@ class Following:
                 await asyncio.sleep(EVENT_PAUSE)
             except errors.GpnError as error:
                 log.error("chain event %s: %s", type(event).__name__, error)
+                if isinstance(error, errors.StoreCorrupt):
+                    self._ctx.alert(str(error))
                 return
             else:
                 return

@@ -37,7 +37,7 @@ from gpn_desktop.services.views import Phase
 MAX_ORPHANS: Final = 64  # requests of which only statements came so far
 MAX_ORPHAN_STATEMENTS: Final = 64
 MAX_REFUSED: Final = 1024
-MAX_PARKED: Final = 256  # requests that wait for the chain
+MAX_PARKED: Final = 256  # requests that wait for the chain or for room on the disk
 ANCHOR_PATIENCE_MS: Final = 60_000  # how long a peer's request may be ahead of this node's chain
 MAX_PAGES: Final = 10_000  # of one peer's history
 PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
@@ -173,15 +173,15 @@ class Intake:
                     check_payload(request, message.payload)
                 snapshot = await self._authority.admit(message.signed, patient=False)
                 await self._open(message, snapshot, False, received)
-            except (errors.ChainUnreachable, errors.AnchorUnknown) as error:
+            except (errors.ChainUnreachable, errors.AnchorUnknown, errors.StoreFull) as error:
                 self._park(message, received, error, moved=self._moves != moves)
                 return
             except errors.RequestRefused as error:
                 self._refuse(request_id, error)
                 return
+        await self._adopt_orphans(request_id)
         if message.payload is not None:
             await self._ctx.store.put_blob(message.signed.message.payload_hash, message.payload)
-        await self._adopt_orphans(request_id)
 
     async def _open(
         self, message: RequestMessage, snapshot: Snapshot, gateway: bool, received: Millis
@@ -194,8 +194,11 @@ class Intake:
                 await self._jobs.open(message, snapshot, gateway, received)
 
     def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError, moved: bool) -> None:
-        """The chain will tell; until then nobody can say whether the request is good."""
+        """The chain will tell, or the disk has room again; until then nothing is known of the request."""
         now = self._authority.now()
+        if isinstance(error, errors.StoreFull):
+            self._ctx.alert(str(error))
+            moved = False  # the next block is soon enough to look at the disk again
         ahead = isinstance(error, errors.AnchorUnknown) and now - received > ANCHOR_PATIENCE_MS
         if ahead or now > message.signed.message.deadline * 1000:
             self._refuse(message.request_id, error)
@@ -207,7 +210,7 @@ class Intake:
         self._parked[message.request_id] = (message, received)
         if len(self._parked) > MAX_PARKED:
             gone, _ = self._parked.popitem(last=False)
-            log.warning("request %s dropped: too many wait for the chain", request_tag(gone))
+            log.warning("request %s dropped: too many wait", request_tag(gone))
 
     async def unpark(self) -> None:
         """The chain moved on: look again at what waited for it."""

@@ -371,6 +371,8 @@ class Jobs:
                 await self._ctx.store.set(mark, b"")
 
     async def _announce(self, entry: Entry, said: Announcement) -> None:
+        if entry.job.silent:
+            return
         signed = Signed[Announcement].sign(said, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         message = AnnouncementMessage(entry.consumer, signed, None)
         await self.journal.keep(entry, message, own=True)
@@ -380,6 +382,8 @@ class Jobs:
         await self._outbox.publish(replace(message, proof=inline))
 
     async def _cast(self, entry: Entry, vote: Vote, shown: Hash32, seed: Hash32) -> None:
+        if entry.job.silent:
+            return
         signed = Signed[Vote].sign(vote, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         cast = CastVote(signed, shown, seed)
         await self.journal.keep(entry, VotesMessage(entry.consumer, (cast,)), own=True)

@@ -226,8 +226,11 @@ class Node:
         """Payloads and proofs would fill any disk in time; statements and summaries are small and stay."""
         while True:
             before = self.ctx.clock.unix() - self.ctx.options.keep_blobs_seconds
-            gone = await self.ctx.store.forget_blobs(int(before * 1000))
-            if gone:
+            try:
+                gone = await self.ctx.store.forget_blobs(int(before * 1000))
+            except errors.StoreFull as error:  # removing takes a little room as well
+                self.ctx.alert(str(error))
+            else:
                 log.info("%d old payloads and proofs removed", gone)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gpn_desktop.adapters.chain.memory import MemoryChain
 from gpn_desktop.adapters.sqlite import MemoryStore
-from gpn_desktop.core.errors import ChainUnreachable
-from gpn_desktop.core.messages import AnnouncementMessage, DeclineMessage, VotesMessage
+from gpn_desktop.core.errors import ChainUnreachable, StoreCorrupt, StoreFull
+from gpn_desktop.core.messages import AnnouncementMessage, DeclineMessage, RequestMessage, VotesMessage
+from gpn_desktop.services import node
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
 from tests.services import faults
@@ -172,6 +175,63 @@ async def test_a_vote_that_was_kept_is_paid_though_the_others_votes_are_never_he
         await until(
             lambda: [b.entries[0].counted >> seat & 1 for b in net.ledger.state.batches.values()] == [1]
         )
+
+
+# The disk -------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_that_found_no_room_is_taken_in_with_the_next_block() -> None:
+    async with world(4) as net:
+        order = await net.order()
+        *others, last = await net.ranked(order)
+        last.disk.fail(faults.keeps_others(RequestMessage), StoreFull("The disk is full."))
+        await net.send(order, others[0])
+        for member in others:
+            await member.reach(order, *DONE)
+        await until(lambda: any("disk is full" in alert for alert in last.node.ctx.alerts), "the alert")
+        assert last.count("alert") >= 1
+        assert not last.knows(order)
+        last.disk.mend()
+        await net.advance(1)
+        await until(lambda: last.knows(order), "the request")
+        await last.reach(order, *DONE)  # the settlement's event was there before the request
+        await until(lambda: last.address in last.entry(order).tally().opinions, "its vote")
+        await net.advance(1)
+        await until(lambda: len(last.sent("extend:")) == 1, "its vote, late and paid")
+
+
+async def test_a_damaged_journal_is_told_of_and_nothing_leaves() -> None:
+    async with world(4) as net:
+        order = await net.order()
+        *others, last = await net.ranked(order)
+        last.disk.fail(faults.keeps_vote, StoreCorrupt("The database is damaged."))
+        await net.send(order)
+        for member in others:
+            await member.reach(order, *DONE)
+        await until(lambda: any("damaged" in alert for alert in last.node.ctx.alerts), "the alert")
+        assert await last.own(order, VotesMessage) == []
+        opinions = [m.entry(order).tally().opinions for m in net.members]
+        assert not any(last.address in voters for voters in opinions)
+
+
+async def test_housekeeping_goes_on_after_the_disk_was_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "HOUSEKEEPING_SECONDS", 0.01)
+    async with world(2) as net:
+        first, _ = net.members
+        tried = asyncio.Event()
+
+        def cleaning(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+            if name == "forget_blobs":
+                tried.set()
+            return name == "forget_blobs"
+
+        first.disk.fail(cleaning, StoreFull("The disk is full."))
+        await tried.wait()
+        await until(lambda: any("full" in alert for alert in first.node.ctx.alerts), "the alert")
+        first.disk.cut_after(faults.calls("forget_blobs"))
+        first.disk.mend()
+        async with asyncio.timeout(5):
+            await first.disk.cut.wait()
 
 
 # The journal is not what it was ---------------------------------------------------------------------------

@@ -6,38 +6,26 @@ One network serves all of it, one boundary after the other, as a long-lived one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from statistics import median
 from typing import Final
 
 import pytest
-import pytest_asyncio
 
 from gpn_desktop.core.errors import GpnError
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.demo.stage import POCKET, Operator
 from gpn_desktop.services.views import Phase
 from tests.e2e.crash.boundaries import BOUNDARIES, Boundary, Part, listed
-from tests.e2e.crash.network import DONE, Network, build
+from tests.e2e.crash.network import DONE, Network
 
 AT_WORK: Final = 5.0  # seconds from a start after a fall until it serves again
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="package")]
 
 PROVING: Final = Boundary(Part.PROVER, "after", "set:proving", "")
 KEPT_VOTE: Final = Boundary(Part.VERIFIER, "after", "keep:own:VotesMessage", "")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Network]:
-    made = await build(tmp_path_factory.mktemp("network"))
-    try:
-        await made.stage.crew.stop(made.victim.address)
-        made.usual_start = await made.rise(made.victim)
-        yield made
-    finally:
-        await made.stage.aclose()
 
 
 async def falls_before_it_serves(net: Network, operator: Operator, boundary: Boundary) -> None:
