@@ -56,7 +56,7 @@ RPC_PAUSE: Final = 0.05  # seconds before a connection with more of them is read
 PULSE: Final = 15.0  # seconds between two pings of a connection
 PULSE_PAUSE: Final = 1.0  # before the first ping, and after one without an answer
 PULSE_WITHIN: Final = 5.0
-WAITED: Final = 0.05
+WAITED: Final = 0.05  # for room to write
 PULSES_MISSED: Final = 2  # one may be missed by a machine that is busy
 _patched = False
 
@@ -350,9 +350,10 @@ async def _keep_alive(self: Yamux) -> None:
     missed, pause = 0, PULSE_PAUSE
     seen = _signs_of_life(self)
     while not self.event_shutting_down.is_set():
-        wanted = vars(self)["_gpn_check"] = trio.Event()
+        wanted = vars(self).setdefault("_gpn_check", trio.Event())
         with trio.move_on_after(pause):
             await wanted.wait()
+        vars(self)["_gpn_check"] = trio.Event()
         asked = trio.current_time()
         try:
             # On a slow line ping and answer may be behind megabytes of something else.
@@ -383,7 +384,7 @@ def _signs_of_life(connection: Yamux) -> Callable[[], float]:
         nonlocal last
         began = trio.current_time()
         await write(data)
-        if trio.current_time() - began > WAITED:  # for room, which the other side made
+        if trio.current_time() - began > WAITED:  # room that the other side made
             last = trio.current_time()
 
     vars(connection.secured_conn).update(read=noted_read, write=noted_write)

@@ -159,13 +159,13 @@ async def test_a_slow_connection_is_not_taken_for_a_dead_one(
     """Pings wait behind what is uploaded, for longer than their answers may take."""
     monkeypatch.setattr(patches, "PULSE", 0.1)
     monkeypatch.setattr(patches, "PULSE_PAUSE", 0.1)
-    monkeypatch.setattr(patches, "PULSE_WITHIN", 0.1)
+    monkeypatch.setattr(patches, "PULSE_WITHIN", 0.5)
     there = await start(1, NetworkOptions())
     port = int(there.network.listen_addresses()[0].split("/")[4])
     async with line(port, pause=0.1) as (_, near):
         here = await start(2, NetworkOptions(bootstrap=(address(1, near),)))
         await there.until(lambda: here.address in there.connections())
-        blob = bytes(512 * 1024)
+        blob = bytes(768 * 1024)
         assert await there.network.fetch(here.shelf.put(blob), len(blob), [here.address], 20) == blob
         assert PeerDown(here.address) not in there.seen
         assert PeerDown(there.address) not in here.seen
