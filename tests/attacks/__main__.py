@@ -1,4 +1,4 @@
-"""``python -m tests.attacks`` attacks what it reads from its input, a line of JSON at a time: name, seconds, target.
+"""``python -m tests.attacks`` attacks what its input says, a line of JSON at a time: name, seconds, target.
 
 A process of its own, so that what an attack costs the attacker is not measured as the victim's. It answers
 "at work" and "done".

@@ -104,7 +104,7 @@ async def backward_history(target: Target) -> None:
     while True:
         async with hostile(target, _lead_back) as peer:
             with trio.move_on_after(0.6):
-                while not peer.cut_off:
+                while not peer.cut_off:  # noqa: ASYNC110 - the library tells nobody that a peer has gone
                     await trio.sleep(0.02)
 
 

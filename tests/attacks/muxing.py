@@ -6,6 +6,7 @@ import os
 import struct
 
 import trio
+import trio.lowlevel
 from libp2p.utils.varint import encode_varint_prefixed
 
 from gpn_desktop.adapters.p2p.topics import Kind
@@ -73,7 +74,7 @@ async def half_open_streams(target: Target) -> None:
         async with hostile(target) as peer:
             for number in range(1001, 3001, 2):
                 await peer.muxed._write_frame(frame(WINDOW, SYN, number, 0))
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
 
 
 async def stream_flood(target: Target) -> None:

@@ -14,8 +14,9 @@ from typing import Final
 
 from gpn_desktop.adapters.grpc.client import ProvingClient
 from gpn_desktop.composition import demo
-from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.errors import GpnError, RateLimited
 from gpn_desktop.ports.processes import NodeSpec
+from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.demo.stage import Stage
 from gpn_desktop.services.views import Phase
 from tests.soak.samples import HEAD, Growth, Sample, growth, take
@@ -27,6 +28,7 @@ IN_FLIGHT: Final = 60  # half of a consumer's nonces
 SETTLE_BATCH: Final = 10
 SETTLE_AGE: Final = 5
 END_SECONDS: Final = 120.0  # for the last ones to settle
+RETRY_AFTER: Final = (0.5, 1.0, 2.0, 4.0)  # seconds
 SETTLED: Final = (Phase.SETTLED, Phase.PAID)
 
 Say = Callable[[str], None]
@@ -53,6 +55,7 @@ class Report:
     verified: int = 0
     settled: int = 0
     held_back: int = 0  # times that a request waited since too many were under way
+    asked_to_wait: int = 0  # times that a gateway had had too many
     failures: dict[str, int] = field(default_factory=dict)
     p50_ms: tuple[float, float] = (0.0, 0.0)
     p95_ms: tuple[float, float] = (0.0, 0.0)
@@ -159,7 +162,7 @@ class _Load:
             order = await self._stage.consumers[0].order(f"request-{number}", REWARD, TURN_SECONDS)
             gateway = self._gateways[number % len(self._gateways)]
             began = time.perf_counter()
-            await gateway.submit(order.signed.message, order.signed.signature, order.payload)
+            await self._submit(gateway, order)
             self._report.sent += 1
             verified = False
             async for view in gateway.watch(order.id):
@@ -176,6 +179,19 @@ class _Load:
             self._say(f"request {number}: {error}")
         finally:
             self._places.release()
+
+    async def _submit(self, gateway: ProvingClient, order: Order) -> None:
+        """A gateway that asks for patience gets it; an order that is given up frees its nonce."""
+        for pause in (*RETRY_AFTER, 0.0):
+            try:
+                await gateway.submit(order.signed.message, order.signed.signature, order.payload)
+                return
+            except RateLimited:
+                if not pause:
+                    await self._stage.consumers[0].discard(order)
+                    raise
+                self._report.asked_to_wait += 1
+                await asyncio.sleep(pause)
 
     async def _sample(self) -> None:
         if self._wanted.csv is not None:

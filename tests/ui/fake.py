@@ -29,7 +29,7 @@ from gpn_desktop.core.types import (
     to_wei,
 )
 from gpn_desktop.ports.chain import TxRecord
-from gpn_desktop.ports.network import Ban, Drops, PeerInfo
+from gpn_desktop.ports.network import Drops, PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images, MemoryImageBook
