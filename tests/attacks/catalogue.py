@@ -11,7 +11,7 @@ from tests.attacks.peer import Target
 
 @dataclass(frozen=True)
 class Attack:
-    """``counted``: reasons of ``Drops``, one of which has to grow; ``banned``: a ban has to be in the list."""
+    """``counted``: reasons of ``Drops``, of which one has to grow; ``banned``: a ban has to be there."""
 
     layer: str
     what: str

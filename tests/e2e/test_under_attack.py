@@ -1,8 +1,8 @@
 """The catalogue of attacks against a running committee: an honest request beside each takes its usual time.
 
 Four whole nodes on real libp2p in this process, on a ledger in memory; the attacker is a process of its own
-and comes from another loopback address for each attack, so that the victim sees another host. All attacks are on
-the node that takes the honest requests.
+and comes from another loopback address for each attack, so that the victim sees another host. All attacks are
+on the node that takes the honest requests.
 """
 
 from __future__ import annotations
