@@ -103,7 +103,8 @@ class Journal:
 
 @dataclass
 class Network:
-    """``took``: seconds from each start until the node served, with its peers."""
+    """``took``: seconds from each start until the node served and had its peers, without the time in which
+    the node could have run and the machine had no processor for it."""
 
     stage: Stage
     took: list[float] = field(default_factory=list)
@@ -164,8 +165,16 @@ class Network:
         async with self.client(operator) as client:
             info = await client.info()
         assert info.chain_up
-        self.took.append(time.monotonic() - began)
+        wall, waited = time.monotonic() - began, kept_waiting(self.pid(operator))
+        self.took.append(wall - waited)
+        print(f"at work again after {wall:.2f} s, of which it waited {waited:.2f} s for a processor")
         return self.took[-1]
+
+    def pid(self, operator: Operator) -> int:
+        process = self.stage.crew.running[operator.address]
+        pid = process._process.pid  # type: ignore[attr-defined]
+        assert isinstance(pid, int)
+        return pid
 
     # requests ---------------------------------------------------------------------------------------------
 
@@ -298,6 +307,14 @@ class Network:
         """Every kind of write and word of all nodes so far."""
         files = [operator.spec.data_dir / "writes" for operator in self.stage.operators]
         return {line for file in files for line in file.read_text().splitlines()}
+
+
+def kept_waiting(pid: int) -> float:
+    """Seconds that a process's first thread was ready to run and others had the processors; 0 if unknown."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def _order_fall(operator: Operator, boundary: Boundary) -> None:

@@ -163,10 +163,8 @@ async def test_killed_at(network: Network, boundary: Boundary) -> None:
     for order in orders:
         for operator in (network.stage.operators[0], network.victim):
             await network.reaches(order, operator, *DONE)
-    took = network.took[-1]
-    print(f"{boundary.name}: at work again after {took:.2f} s (without a fall {network.usual_start:.2f} s)")
-    # Where an ordinary start takes that long as well, the machine is busy with something else.
-    assert took <= max(AT_WORK, 2.5 * network.usual_start)
+    # Where an ordinary start takes long as well, the machine is slow or busy with something else.
+    assert network.took[-1] <= max(AT_WORK, 2.5 * network.usual_start)
     network.settled_once(*orders)
     network.no_contradiction()
     for operator, jobs in before.items():

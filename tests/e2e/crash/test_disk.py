@@ -29,8 +29,7 @@ pytestmark = [
 @contextmanager
 def full_disk(net: Network, operator: Operator) -> Iterator[None]:
     """No file of the node's can be written, as if its disk had no room."""
-    process = net.stage.crew.running[operator.address]
-    pid = process._process.pid  # type: ignore[attr-defined]
+    pid = net.pid(operator)
     soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
     try:
