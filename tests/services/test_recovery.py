@@ -47,6 +47,24 @@ async def test_what_another_member_settled_meanwhile_is_not_settled_again() -> N
         assert net.settled() == 1
 
 
+async def test_a_vote_that_came_after_the_settlement_is_paid_though_its_node_died_at_once() -> None:
+    """Of a settled request the journal alone knows: it is not open any more."""
+    async with world(4) as net:
+        order = await net.order()
+        *_, last = await net.ranked(order)
+        last.bench.may_validate.clear()
+        await net.send(order)
+        for member in net.members:
+            await member.reach(order, *DONE)
+        last.disk.cut_after(faults.keeps_vote)
+        last.bench.may_validate.set()
+        await last.disk.cut.wait()
+        await last.restart()
+        assert not last.knows(order)
+        await net.advance(1)
+        await until(lambda: len(last.sent("extend:")) == 1, "the vote on the chain")
+
+
 async def test_a_chain_that_goes_away_before_it_was_caught_up_with_ends_the_start() -> None:
     async with world(2) as net:
         first, _ = net.members

@@ -85,6 +85,9 @@ BOUNDARIES: Final = (
     Boundary(_P.SETTLER, "after", "tx:settle:mined", "settled, and what it cost was not added up"),
     Boundary(_P.SETTLER, "before", "set:fees", "the same, a step further"),
     Boundary(_P.SETTLER, "after", "tx:settle:confirmed", "settled for good"),
+    Boundary(
+        _P.LATE_VOTER, "before", "tx:extend:signed", "a vote was left out, nothing is signed", usual=True
+    ),
     Boundary(_P.LATE_VOTER, "after", "tx:extend:signed", "a vote that was left out is on its way"),
     Boundary(_P.LATE_VOTER, "before", "tx:extend:sent", "it has left, and the journal does not know"),
     Boundary(_P.LATE_VOTER, "before", "tx:extend:mined", "a receipt was seen, and is not in the journal"),
