@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gpn_desktop.core.messages import CastVote
 from gpn_desktop.core.settlement import Shares, split
 from gpn_desktop.core.types import Address, Gwei, Hash32, Snapshot
 from gpn_desktop.ports.chain import Settled, SettlementRecord
@@ -28,7 +29,10 @@ def name_of(key: Hash32, finalize_at: int) -> str:
 
 @dataclass
 class Batch:
-    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since."""
+    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since.
+
+    ``kept``: an earlier run's votes for records that left its own out; their requests are not in memory.
+    """
 
     settled: Settled
     counted: list[int]
@@ -37,6 +41,7 @@ class Batch:
     asked: bool = False
     along: int = 0  # milliseconds: when a settlement was last asked to pay it
     extending: set[int] = field(default_factory=set)
+    kept: dict[int, list[CastVote]] = field(default_factory=dict)
     contests: dict[int, int] = field(default_factory=dict)  # when to contest a record, milliseconds
     challengers: dict[int, Challenger] = field(default_factory=dict)
     forfeited: dict[int, int] = field(default_factory=dict)  # seats without a fee, by record

@@ -12,8 +12,9 @@ from typing import Final
 
 from gpn_desktop.core.eip712 import digest
 from gpn_desktop.core.errors import GpnError, TransactionFailed
+from gpn_desktop.core.messages import CastVote, VotesMessage
 from gpn_desktop.core.settlement import Shares
-from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Wei, to_wei
+from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Wei, to_wei
 from gpn_desktop.ports.calls import (
     Call,
     Extend,
@@ -196,8 +197,19 @@ class Earnings:
                 if not agrees(entry, record):
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
                     self._plan_contest(batch, index, entry)
-                self._watch_over(batch, index, record, entry)
+            elif left_out := await self._left_out(record, committees[index]):
+                batch.kept[index] = left_out
+            self._watch_over(batch, index, record)
         await self._reckon(batch)
+
+    async def _left_out(self, record: SettlementRecord, committee: Snapshot) -> list[CastVote]:
+        """An earlier run's votes for what was settled, where its own was not counted."""
+        seat = committee.members.get(self.ctx.me)
+        if seat is None or record.counted >> seat & 1:
+            return []
+        messages = [kept.message for kept in await self.ctx.store.kept(record.request_id)]
+        votes = [cast for m in messages if isinstance(m, VotesMessage) for cast in m.votes]
+        return [cast for cast in votes if cast.signed.digest == record.vote_digest]
 
     def _extend_due(self, now: int) -> None:
         """Votes that were cast after their settlement, and those that the chain could not be told of."""
@@ -205,20 +217,22 @@ class Earnings:
             if now >= batch.settled.finalize_at:
                 continue
             for index, record in enumerate(batch.settled.records):
-                entry = self.jobs.entries.get(record.request_id)
-                if entry is not None and index not in batch.extending:
-                    self._watch_over(batch, index, record, entry)
+                if index not in batch.extending:
+                    self._watch_over(batch, index, record)
 
-    def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
+    def _watch_over(self, batch: Batch, index: int, record: SettlementRecord) -> None:
         """A vote of ours that was left out is added, with all others that were.
 
         Whether this node ever saw the verdict does not matter: the contract has.
         """
-        me = entry.job.mine.address
-        seats = entry.job.snapshot.members
-        if me is None or batch.counted[index] >> seats[me] & 1:
+        seats = batch.committees[index].members
+        me = self.ctx.me
+        if me not in seats or batch.counted[index] >> seats[me] & 1:
             return
-        votes = [cast for tally in entry.job.tallies.values() for cast in tally.valid_votes()]
+        entry = self.jobs.entries.get(record.request_id)
+        votes = batch.kept.get(index, [])
+        if entry is not None:
+            votes = [cast for tally in entry.job.tallies.values() for cast in tally.valid_votes()]
         valid = [cast for cast in votes if cast.signed.digest == record.vote_digest]
         missing = tuple(
             SeatVote(seats[cast.signed.signer], cast.signed.signature)

@@ -68,7 +68,7 @@ class Jobs:
         self.on_judged: Callable[[Entry, Address, bool], None] | None = None
         self.on_fault: Callable[[Entry], None] | None = None
         self.on_double_request: Callable[[Signed[Request], Signed[Request], Snapshot], None] | None = None
-        self.journal = Journal(ctx, authority)
+        self.journal = Journal(ctx, authority, self.fall_silent)
         self._ctx = ctx
         self._authority = authority
         self._workshop = workshop
@@ -158,8 +158,7 @@ class Jobs:
 
     async def take(self, entry: Entry, message: Statement) -> None:
         """A statement about an open request, from the network."""
-        if await self.journal.lacks(entry, message):
-            self.fall_silent()
+        await self.journal.recall(entry, message)
         match message:
             case AnnouncementMessage(_, signed, proof):
                 if proof is not None:

@@ -10,6 +10,8 @@ request that the journal does not have, then the journal is not whole, and begin
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from gpn_desktop.core.errors import StoreFull
@@ -33,10 +35,11 @@ FROM_THE_START: Final = -1
 
 
 class Journal:
-    """``begins``: the block at which it begins."""
+    """``begins``: the block at which it begins. ``on_gap`` is called when it turns out to begin anew."""
 
-    def __init__(self, ctx: Context, authority: Authority) -> None:
+    def __init__(self, ctx: Context, authority: Authority, on_gap: Callable[[], None]) -> None:
         self.begins = FROM_THE_START
+        self._on_gap = on_gap
         self._ctx = ctx
         self._authority = authority
 
@@ -74,23 +77,25 @@ class Journal:
 
         ``at``: when the statement came, in chain time; by default now.
         """
-        while True:
+
+        async def write() -> None:
             time = self._authority.now() if at is None else at
-            try:
-                if isinstance(message, AnnouncementMessage) or (own and not _is_decline(message)):
-                    await pin(self._ctx.store, entry)  # a decline holds under any order
-                await self._ctx.store.keep(entry.id, entry.consumer, message, own=own, time_ms=time)
-            except StoreFull as error:
-                self._ctx.alert(str(error))
-                await asyncio.sleep(STORE_PAUSE)
-            else:
-                return
+            if isinstance(message, AnnouncementMessage) or (own and not isinstance(message, DeclineMessage)):
+                await pin(self._ctx.store, entry)  # a decline holds under any order
+            await self._ctx.store.keep(entry.id, entry.consumer, message, own=own, time_ms=time)
+
+        await self._once_there_is_room(write)
 
     async def sum_up(self, entry: Entry) -> None:
         """Write the request's summary, as it is by then."""
+        await self._once_there_is_room(
+            lambda: self._ctx.store.put_job(entry.row(self._authority.now())),
+        )
+
+    async def _once_there_is_room(self, write: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._ctx.store.put_job(entry.row(self._authority.now()))
+                await write()
             except StoreFull as error:
                 self._ctx.alert(str(error))
                 await asyncio.sleep(STORE_PAUSE)
@@ -99,30 +104,30 @@ class Journal:
 
     # what the network gives back --------------------------------------------------------------------------
 
-    async def lacks(self, entry: Entry, message: PeerMessage) -> bool:
-        """Take in what this node signed and the network told; whether the journal should have had it."""
+    async def recall(self, entry: Entry, message: PeerMessage) -> None:
+        """Take in as its own what this node signed and the network tells, and see if it should be news."""
         mine = [signed for signed in _signed(message) if signed.signer == self._ctx.me]
         unknown = {signed.digest for signed in mine} - _digests_in(entry)
         if not unknown or unknown <= _digests(await self._ctx.store.kept(entry.id)):
-            return False
-        if isinstance(message, AnnouncementMessage):
-            message = AnnouncementMessage(message.consumer, message.signed, None)
-        await self.keep(entry, message, own=True)
+            return
         log.info("request %s: own words came back from the network", request_tag(entry.id))
-        if not self.covers(entry.job.request):
-            return False
-        if isinstance(self._authority, ChainAuthority):
-            await self._begin(self._authority.head)
+        if self.covers(entry.job.request):
+            await self._begin_anew()
+        if isinstance(message, AnnouncementMessage):
+            message = replace(message, proof=None)
+        await self.keep(entry, message, own=True)
+
+    async def _begin_anew(self) -> None:
+        """Kept before the words that tell of it: after a crash in between they are news again."""
+        self._on_gap()
         self._ctx.alert(
             "The network knows words of this node that its journal does not: the journal is an older copy, "
             "or a second node uses this key. Check that none does. This one says nothing about the requests "
             "that are open now."
         )
-        return True
-
-
-def _is_decline(message: PeerMessage) -> bool:
-    return isinstance(message, DeclineMessage)
+        if isinstance(self._authority, ChainAuthority):
+            head = self._authority.head
+            await self._once_there_is_room(lambda: self._begin(head))
 
 
 def _signed(message: PeerMessage) -> list[Signed[Announcement] | Signed[Vote]]:

@@ -1,20 +1,19 @@
-"""SIGKILL of the settling node at each boundary of its settlement: settled once, and paid to the wei."""
+"""SIGKILL of the settling node while the chain drops its settlement: settled once, and paid to the wei.
+
+What comes of a kill at each boundary of a settlement is in ``tests/e2e/crash``.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gpn_desktop.adapters.chain.localnet import AnvilLocalnet
-from gpn_desktop.adapters.system.processes import PROGRAM, ProcessLauncher
 from gpn_desktop.composition import demo
 from gpn_desktop.core.types import Address
-from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.demo.stage import Operator, Stage
 from gpn_desktop.services.views import Phase
@@ -23,30 +22,14 @@ from tests.e2e.world import eventually
 
 ARGS = demo.DemoArgs(nodes=4, requests=1, cheat=0, crash=False, builtin=True, keep=False)
 REWARD = 2_100_000
-DYING = (sys.executable, "-m", "tests.e2e.dying")
 
 pytestmark = pytest.mark.timeout(240)
 
 
-class DeadlyLauncher(ProcessLauncher):
-    """``victims``: nodes that die at a boundary of their first settlement, by name."""
-
-    def __init__(self) -> None:
-        super().__init__(os.environ)
-        self.victims: dict[str, str] = {}
-
-    def program(self, spec: NodeSpec) -> Sequence[str]:
-        when = self.victims.pop(spec.name, "")
-        return (*DYING, when) if when else PROGRAM
-
-
 @asynccontextmanager
-async def network(folder: Path, when: str = "") -> AsyncIterator[tuple[Stage, Operator]]:
+async def network(folder: Path) -> AsyncIterator[tuple[Stage, Operator]]:
     """Four nodes; the last of them is the victim."""
-    launcher = DeadlyLauncher()
-    if when:
-        launcher.victims["node-4"] = when
-    stage = demo.make_stage(ARGS, launcher, [demo.BUILTIN], folder)
+    stage = demo.make_stage(ARGS, demo.process_launcher(), [demo.BUILTIN], folder)
     try:
         await stage.build()
         yield stage, stage.operators[-1]
@@ -65,16 +48,6 @@ async def proved_by(stage: Stage, prover: Address, ref: str) -> Order:
             return order
         await consumer.discard(order)
     raise AssertionError("no request has the wanted first prover")
-
-
-@pytest.mark.parametrize("when", ["signed", "sent"])
-async def test_killed_at_a_boundary_it_settles_once_and_is_paid(tmp_path: Path, when: str) -> None:
-    async with network(tmp_path, when) as (stage, victim):
-        doomed = stage.crew.let_die(victim.address)
-        order = await proved_by(stage, victim.address, "fatal")
-        await stage.crew.ended(doomed, 60)
-        await stage.restart(victim)
-        await everybody_is_paid(stage, [order])
 
 
 async def test_killed_in_a_reorganisation_that_drops_its_settlement(tmp_path: Path) -> None:

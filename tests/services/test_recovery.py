@@ -13,6 +13,7 @@ from gpn_desktop.adapters.chain.memory import MemoryChain
 from gpn_desktop.adapters.sqlite import MemoryStore
 from gpn_desktop.core.errors import ChainUnreachable, StoreCorrupt, StoreFull
 from gpn_desktop.core.messages import AnnouncementMessage, DeclineMessage, RequestMessage, VotesMessage
+from gpn_desktop.ports.chain import ChainDown
 from gpn_desktop.services import node
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
@@ -44,6 +45,41 @@ async def test_what_another_member_settled_meanwhile_is_not_settled_again() -> N
         await quiet()
         assert first.sent("settle:") == []
         assert net.settled() == 1
+
+
+async def test_a_vote_that_came_after_the_settlement_is_paid_though_its_node_died_at_once() -> None:
+    """Of a settled request the journal alone knows: it is not open any more."""
+    async with world(4) as net:
+        order = await net.order()
+        *_, last = await net.ranked(order)
+        last.bench.may_validate.clear()
+        await net.send(order)
+        for member in net.members:
+            await member.reach(order, *DONE)
+        last.disk.cut_after(faults.keeps_vote)
+        last.bench.may_validate.set()
+        await last.disk.cut.wait()
+        await last.restart()
+        assert not last.knows(order)
+        await net.advance(1)
+        await until(lambda: len(last.sent("extend:")) == 1, "the vote on the chain")
+
+
+async def test_a_chain_that_goes_away_before_it_was_caught_up_with_ends_the_start() -> None:
+    async with world(2) as net:
+        first, _ = net.members
+        await first.stop()
+        start = MemoryChain.start
+
+        async def fleeting(self: MemoryChain, from_block: int) -> None:
+            self.tell(ChainDown("The chain node is gone."))
+            await start(self, from_block)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryChain, "start", fleeting)
+            with pytest.raises(ChainUnreachable, match="gone"):
+                await first.start()
+        await first.restart()
 
 
 async def test_a_turn_is_not_taken_for_what_was_settled_meanwhile() -> None:
@@ -368,6 +404,8 @@ async def test_an_older_copy_of_the_journal_is_found_out_by_what_the_network_say
         assert await voter.own(another, VotesMessage) == []  # nobody knows what it said about this one
         assert await voter.own(another, AnnouncementMessage) == []
         honest(net)
+        await voter.restart()
+        assert not voter.node.book.journal.covers(another.signed.message)
 
 
 @pytest.mark.parametrize("times", [1, 2])
