@@ -56,7 +56,7 @@ RPC_PAUSE: Final = 0.05  # seconds before a connection with more of them is read
 PULSE: Final = 15.0  # seconds between two pings of a connection
 PULSE_PAUSE: Final = 1.0  # before the first ping, and after one without an answer
 PULSE_WITHIN: Final = 5.0
-WAITED: Final = 0.05  # for room to write
+WAITED: Final = 0.2  # for room to write; less is a busy machine
 PULSES_MISSED: Final = 2  # one may be missed by a machine that is busy
 _patched = False
 
@@ -356,17 +356,18 @@ async def _keep_alive(self: Yamux) -> None:
         vars(self)["_gpn_check"] = trio.Event()
         asked = trio.current_time()
         try:
-            # On a slow line ping and answer may be behind megabytes of something else.
-            missed = 0 if await _pulse(self) or seen() > asked else missed + 1
+            answered = await _pulse(self)
         except Exception:  # the connection is at its end
             log.debug("a connection could not be pinged", exc_info=True)
             return
+        # On a slow line ping and answer may be behind megabytes of something else.
+        missed = 0 if answered or seen() > asked else missed + 1
         if missed == PULSES_MISSED:
             log.info("%s is silent; its connection is closed", self.get_remote_address())
             # Without a word, which could only wait behind all that was not delivered.
             await self.secured_conn.close()
             return
-        pause = PULSE_PAUSE if missed else PULSE
+        pause = PULSE if answered else PULSE_PAUSE
 
 
 def _signs_of_life(connection: Yamux) -> Callable[[], float]:
