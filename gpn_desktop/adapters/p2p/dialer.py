@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from gpn_desktop.adapters.p2p.book import AddressBook
 from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Stack
+
+log = logging.getLogger("gpn.p2p")
 
 DIAL_SECONDS: Final = 8.0
 TOGETHER: Final = 8  # dials at a time
@@ -98,12 +101,11 @@ class Dialer:
             stack.host.get_peerstore().clear_addrs(peer)
             with trio.move_on_after(DIAL_SECONDS):
                 await stack.host.connect(PeerInfo(peer, [Multiaddr(a) for a in entry.addresses]))
-        except STREAM_ERRORS:
-            entry.failures += 1
-        else:
-            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
+        except STREAM_ERRORS as error:
+            log.debug("%s was not reached: %r", peer, error)
         finally:
             self._dialing.pop(peer).set()
+        self._book.reached(peer, stack.connected(peer))
         return stack.connected(peer)
 
     def _jitter(self, delay: float) -> float:

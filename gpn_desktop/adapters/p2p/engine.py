@@ -15,6 +15,7 @@ import trio
 from libp2p.abc import INetConn, INetStream, INetwork, INotifee
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
+from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, patches, peers
@@ -27,7 +28,7 @@ from gpn_desktop.adapters.p2p.identity import ForeignKey, Roster, peer_of_secret
 from gpn_desktop.adapters.p2p.inbox import Inbox
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Gates, Stack, build, running
-from gpn_desktop.adapters.p2p.standing import Buckets, Standing
+from gpn_desktop.adapters.p2p.standing import BAN_SECONDS, Buckets, Standing
 from gpn_desktop.adapters.p2p.tally import Drop
 from gpn_desktop.adapters.p2p.topics import Kind, Names
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid
@@ -43,7 +44,6 @@ OPEN_SECONDS: Final = 5.0  # for a stream to be opened
 SYNC_SECONDS: Final = 15.0
 TOGETHER: Final = 8  # own fetches at a time
 LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed message
-OVERRUN_STRIKES: Final = 4.0  # a connection that had to be cut
 HURRY_STRIKE: Final = 0.05  # a pause in reading one
 CUT_SECONDS: Final = 1.0  # for a banned peer's connection to end in order
 TIDY_EVERY: Final = 10.0
@@ -57,6 +57,7 @@ class Link:
 
     peer: ID
     remote: str
+    host: str
     latency_ms: float | None = None
 
 
@@ -223,7 +224,8 @@ class Engine:
 
     def _overrun(self, peer: ID, reason: str) -> None:
         self.tally.add(Drop.STREAMS)
-        self.standing.strike(self.roster.address(peer), OVERRUN_STRIKES, reason)
+        # No honest node does it, and the connection is gone anyway.
+        self.standing.ban(self.roster.address(peer), BAN_SECONDS, reason)
 
     def _hurried(self, peer: ID) -> None:
         self.standing.strike(self.roster.address(peer), HURRY_STRIKE, "a flood of frames")
@@ -231,12 +233,12 @@ class Engine:
     def _wanted(self, peer: ID) -> bool:
         return not self.standing.banned(self.roster.address(peer))
 
-    def up(self, peer: ID, remote: str) -> None:
+    def up(self, peer: ID, remote: str, host: str) -> None:
         """A connection to a peer is there; maybe not its first."""
         address = self.roster.address(peer)
         if address in self.links:
             return
-        link = self.links[address] = Link(peer, remote)
+        link = self.links[address] = Link(peer, remote, host)
         self._inbox.put(PeerUp(address))
         if self._nursery is not None and self.stack is not None:
             self._nursery.start_soon(self._befriend, link)
@@ -287,7 +289,8 @@ class Engine:
             return
         await frames.close()
         for address in learnt:
-            self.book.learn(address)
+            if book.plausible(address, link.host):
+                self.book.learn(address, hearsay=True)
         self._dialer.poke()
 
     async def connect(self, address: str) -> None:
@@ -442,7 +445,8 @@ class Engine:
         claimed = await peers.answer(frames, known)
         for address in claimed:
             if peers.belongs(address, stream.muxed_conn.peer_id):
-                self.book.learn(book.seen_from(address, remote[0] if remote else None))
+                seen = book.seen_from(address, remote[0] if remote else None)
+                self.book.learn(seen, hearsay=True)
 
     def _running(self) -> Stack:
         if self.stack is None:
@@ -464,8 +468,10 @@ class _Watcher(INotifee):
         self._engine = engine
 
     async def connected(self, network: INetwork, conn: INetConn) -> None:
-        addresses = conn.get_transport_addresses()
-        self._engine.up(conn.muxed_conn.peer_id, str(addresses[0]) if addresses else "")
+        addresses, muxed = conn.get_transport_addresses(), conn.muxed_conn
+        assert isinstance(muxed, Yamux)
+        remote = muxed.get_remote_address()
+        self._engine.up(muxed.peer_id, str(addresses[0]) if addresses else "", remote[0] if remote else "")
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:
         self._engine.down(conn.muxed_conn.peer_id)
