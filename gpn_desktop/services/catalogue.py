@@ -70,6 +70,8 @@ class Catalogue:
 
     async def _view(self, chain: Chain, info: ConsumerInfo) -> ConsumerView:
         snapshot = await chain.snapshot(info.address, info.snapshot_id)
+        if snapshot is not None:
+            self.ctx.meet(info.address, snapshot.members)
         return ConsumerView(
             info.address,
             info.image_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 
 from gpn_desktop.core.batching import Terms
@@ -61,6 +61,8 @@ class Context:
     watchers: set[Callable[[], None]] = field(default_factory=set)
     serve: tuple[Address, ...] = ()
     """The consumers of the options, and those that the operator committed to since."""
+    members: dict[Address, set[Address]] = field(default_factory=dict)
+    """Who sits or sat in a consumer's committees, as far as this node has seen them."""
 
     def __post_init__(self) -> None:
         self.serve = self.serve or self.options.serve
@@ -76,6 +78,13 @@ class Context:
     @property
     def me(self) -> Address:
         return self.key.address
+
+    def meet(self, consumer: Address, committee: Collection[Address]) -> None:
+        """Know a committee, so that its members are heard before others."""
+        known = self.members.setdefault(consumer, set())
+        if not known.issuperset(committee):
+            known.update(committee)
+            self.network.listen_to(consumer, committee)
 
     def changed(self) -> None:
         """Tell every client that the view is another one now."""

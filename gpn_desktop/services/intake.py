@@ -17,13 +17,14 @@ from gpn_desktop.core.messages import (
     CanaryMessage,
     CancelMessage,
     DeclineMessage,
+    PeerMessage,
     RequestMessage,
     Signed,
     StatusMessage,
     VotesMessage,
 )
 from gpn_desktop.core.request import check_payload, check_ref
-from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Millis, Request, Snapshot
+from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Millis, Request, Snapshot, short
 from gpn_desktop.ports.network import Received
 from gpn_desktop.ports.store import Kept
 from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
@@ -40,6 +41,8 @@ MAX_REFUSED: Final = 1024
 MAX_PARKED: Final = 256  # requests that wait for the chain or for room on the disk
 ANCHOR_PATIENCE_MS: Final = 60_000  # how long a peer's request may be ahead of this node's chain
 MAX_PAGES: Final = 10_000  # of one peer's history
+MAX_USELESS: Final = 8  # of these without anything that is known here
+USELESS_PAUSE: Final = 0.1  # seconds after the first such page
 PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
 TESTING_TIMEOUT: Final = 60
 TESTING_LIFETIME: Final = 600
@@ -59,6 +62,7 @@ class Intake:
         self._moves = 0  # how often the chain moved on
         self._unrestored: list[RequestMessage] = []
         self._restored: list[tuple[Entry, list[Kept]]] = []
+        self._strangers = asyncio.Semaphore(1)
 
     # from clients -----------------------------------------------------------------------------------------
 
@@ -191,6 +195,7 @@ class Intake:
         async with self._consumers.setdefault(request.consumer, asyncio.Lock()):
             if message.request_id not in self._jobs.entries:
                 await self._check_unique(message.signed)
+                self._ctx.meet(request.consumer, snapshot.members)
                 await self._jobs.open(message, snapshot, gateway, received)
 
     def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError, moved: bool) -> None:
@@ -352,8 +357,19 @@ class Intake:
                 await self._outbox.publish(own.message)
 
     async def sync(self, peer: Address, consumer: Address) -> None:
-        """All that a peer kept about open requests of a consumer, checked like gossip."""
-        cursor = 0
+        """All that a peer kept about open requests of a consumer, checked like gossip.
+
+        Members are asked at once. Of others, whose keys cost nothing, one at a time; and whoever tells of
+        nothing but requests that nobody made is asked ever more slowly, and then no more.
+        """
+        if peer in self._ctx.members.get(consumer, ()):
+            await self._sync(peer, consumer)
+            return
+        async with self._strangers:
+            await self._sync(peer, consumer)
+
+    async def _sync(self, peer: Address, consumer: Address) -> None:
+        cursor = useless = 0
         for _ in range(MAX_PAGES):
             messages, after = await self._ctx.network.sync(peer, consumer, cursor)
             for message in messages:
@@ -361,6 +377,29 @@ class Intake:
             if not messages or after <= cursor:
                 return
             cursor = after
+            if any(self._knows(about) for message in messages for about in _subjects(message)):
+                continue
+            useless += 1
+            if useless > MAX_USELESS:
+                log.info("%s has a history of nothing that is known here", short(peer))
+                return
+            await asyncio.sleep(USELESS_PAUSE * useless)
+
+    def _knows(self, request_id: Hash32) -> bool:
+        return request_id in self._jobs.entries or request_id in self._parked
+
+
+def _subjects(message: PeerMessage) -> tuple[Hash32, ...]:
+    """The requests that a message is about."""
+    match message:
+        case RequestMessage():
+            return (message.request_id,)
+        case VotesMessage(_, votes):
+            return tuple(cast.signed.message.request_id for cast in votes)
+        case StatusMessage():
+            return ()
+        case _:
+            return (message.signed.message.request_id,)
 
 
 def _author(kept: Kept) -> Address | None:

@@ -18,15 +18,22 @@ from gpn_desktop.adapters.p2p.identity import address_of_peer
 MAX_ENTRIES: Final = 256
 MAX_ADDRESSES: Final = 4  # of one peer
 MAX_TEXT: Final = 256
+MAX_AT_PLACE: Final = 4  # peers said to be at one host and port
+MAX_AT_HOST: Final = 64
+PATIENCE: Final = 5  # failed dials of a peer that is only known by hearsay
 
 
 @dataclass(slots=True)
 class Entry:
-    """One peer's addresses, the one that worked or was learnt last at the end. ``kept``: was configured."""
+    """One peer's addresses, the one that worked or was learnt last at the end.
+
+    ``kept`` entries were configured. ``hearsay`` is what others tell, until it turns out to be true.
+    """
 
     addresses: list[str] = field(default_factory=list)
     failures: int = 0
     kept: bool = False
+    hearsay: bool = False
 
 
 def split(address: str) -> tuple[ID, Multiaddr]:
@@ -49,6 +56,26 @@ def split(address: str) -> tuple[ID, Multiaddr]:
     peer = ID.from_base58(str(raw))
     address_of_peer(peer.to_bytes())
     return peer, whole.decapsulate_code(421)
+
+
+def plausible(address: str, remote: str) -> bool:
+    """Whether somebody at ``remote``, an IP address, can know this address.
+
+    A host that only a network of its own can reach is of use to the neighbours in it, one that only its
+    machine can reach to nobody else. Otherwise a stranger could have this node dial around in its own network.
+    """
+    try:
+        where = split(address)[1]
+        teller = ip_address(remote.partition("%")[0])
+    except ValueError:
+        return False
+    family = where.protocols()[0].name
+    if family not in ("ip4", "ip6"):
+        return True  # a name; whoever resolves it decides
+    told = ip_address(str(where.value_for_protocol(family)))
+    if told.is_loopback:
+        return teller.is_loopback
+    return told.is_global or not teller.is_global
 
 
 def seen_from(address: str, remote: str | None) -> str:
@@ -96,8 +123,8 @@ class AddressBook:
         os.replace(draft, self._path)  # noqa: PTH105 - atomic on every system
         self._dirty = False
 
-    def learn(self, address: str, *, kept: bool = False) -> ID | None:
-        """Add an address; None when it is no use (malformed, or this node's own)."""
+    def learn(self, address: str, *, kept: bool = False, hearsay: bool = False) -> ID | None:
+        """Add an address; None when it is no use (malformed, this node's own, or one crowd too many)."""
         try:
             peer, where = split(address)
         except ValueError:
@@ -105,12 +132,14 @@ class AddressBook:
         if peer == self._me:
             return None
         entry = self.entries.get(peer)
+        text = str(where)
+        if hearsay and (entry is None or text not in entry.addresses) and self._crowded(text):
+            return None
         if entry is None:
             if len(self.entries) >= MAX_ENTRIES and not self._make_room():
                 return None
-            entry = self.entries[peer] = Entry()
+            entry = self.entries[peer] = Entry(hearsay=hearsay)
         entry.kept |= kept
-        text = str(where)
         if text not in entry.addresses:
             entry.addresses = [*entry.addresses, text][-MAX_ADDRESSES:]
             self._dirty = True
@@ -123,6 +152,23 @@ class AddressBook:
             entry.addresses.remove(where)
             entry.addresses.append(where)
             self._dirty = True
+
+    def _crowded(self, text: str) -> bool:
+        """Whether enough peers are said to be there: a liar could have somebody dialled by everyone."""
+        host = text.rpartition("/tcp/")[0] + "/tcp/"
+        rumours = (entry for entry in self.entries.values() if entry.hearsay)
+        there = [a for entry in rumours for a in entry.addresses if a.startswith(host)]
+        return there.count(text) >= MAX_AT_PLACE or len(there) >= MAX_AT_HOST
+
+    def reached(self, peer: ID, success: bool) -> None:
+        """What came of a dial."""
+        entry = self.entries.get(peer)
+        if entry is None:
+            return
+        entry.failures = 0 if success else entry.failures + 1
+        entry.hearsay &= not success
+        if entry.hearsay and not entry.kept and entry.failures >= PATIENCE:
+            del self.entries[peer]
 
     def _make_room(self) -> bool:
         candidates = [(e.failures, p) for p, e in self.entries.items() if not e.kept and e.failures]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from gpn_desktop.adapters.p2p.book import AddressBook
 from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Stack
+
+log = logging.getLogger("gpn.p2p")
 
 DIAL_SECONDS: Final = 6.0  # for one address
 TOGETHER: Final = 8  # dials at a time
@@ -113,8 +116,8 @@ class Dialer:
                     self._book.worked(peer, where)
                     break
         finally:
-            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
             self._dialing.pop(peer).set()
+        self._book.reached(peer, stack.connected(peer))
         return stack.connected(peer)
 
     async def _dial_at(self, stack: Stack, peer: ID, where: str) -> bool:
@@ -124,8 +127,8 @@ class Dialer:
         with trio.move_on_after(DIAL_SECONDS):
             try:
                 await stack.host.connect(PeerInfo(peer, [Multiaddr(where)]))
-            except STREAM_ERRORS:
-                return stack.connected(peer)
+            except STREAM_ERRORS as error:
+                log.debug("%s was not reached at %s: %r", peer, where, error)
         return stack.connected(peer)
 
     def _jitter(self, delay: float) -> float:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import trio
-from libp2p.abc import INetConn, INetStream, INetwork, INotifee
+from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
-from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, lan, patches, peers
 from gpn_desktop.adapters.p2p.control import ControlGuard
@@ -25,9 +24,10 @@ from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS, BadFrame, Broken, Fra
 from gpn_desktop.adapters.p2p.guards import GossipGuard
 from gpn_desktop.adapters.p2p.identity import ForeignKey, Roster, peer_of_secret
 from gpn_desktop.adapters.p2p.inbox import Inbox
+from gpn_desktop.adapters.p2p.links import Link, Watcher
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Gates, Stack, build, running
-from gpn_desktop.adapters.p2p.standing import Buckets, Standing
+from gpn_desktop.adapters.p2p.standing import BAN_SECONDS, Buckets, Standing
 from gpn_desktop.adapters.p2p.tally import Drop
 from gpn_desktop.adapters.p2p.topics import Kind, Names
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid
@@ -43,21 +43,11 @@ OPEN_SECONDS: Final = 5.0  # for a stream to be opened
 SYNC_SECONDS: Final = 15.0
 TOGETHER: Final = 8  # own fetches at a time
 LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed message
-OVERRUN_STRIKES: Final = 4.0  # a connection that had to be cut
 HURRY_STRIKE: Final = 0.05  # a pause in reading one
 CUT_SECONDS: Final = 1.0  # for a banned peer's connection to end in order
 TIDY_EVERY: Final = 10.0
 FIRST_EXCHANGE: Final = 0.5
 FIRST_PING: Final = 1.0  # not while the connection is still being made
-
-
-@dataclass(slots=True)
-class Link:
-    """What is known of one connected peer. Written on the trio side, read by both."""
-
-    peer: ID
-    remote: str
-    latency_ms: float | None = None
 
 
 class Engine:
@@ -169,7 +159,7 @@ class Engine:
 
     def _wire(self, stack: Stack) -> None:
         patches.protect(stack.host, stack.pubsub, self.guard, self._control)
-        stack.swarm.register_notifee(_Watcher(self))
+        stack.swarm.register_notifee(Watcher(self.up, self.down))
         for name, handler in (
             (self.names.fetch, self._serve_fetch),
             (self.names.sync, self._serve_sync),
@@ -224,7 +214,8 @@ class Engine:
 
     def _overrun(self, peer: ID, reason: str) -> None:
         self.tally.add(Drop.STREAMS)
-        self.standing.strike(self.roster.address(peer), OVERRUN_STRIKES, reason)
+        # No honest node does it, and the connection is gone anyway.
+        self.standing.ban(self.roster.address(peer), BAN_SECONDS, reason)
 
     def _hurried(self, peer: ID) -> None:
         self.standing.strike(self.roster.address(peer), HURRY_STRIKE, "a flood of frames")
@@ -232,7 +223,7 @@ class Engine:
     def _wanted(self, peer: ID) -> bool:
         return not self.standing.banned(self.roster.address(peer))
 
-    def up(self, peer: ID, remote: str) -> None:
+    def up(self, peer: ID, remote: str, host: str) -> None:
         """A connection to a peer is there; maybe not its first."""
         address = self.roster.address(peer)
         if address in self.links:
@@ -240,7 +231,7 @@ class Engine:
             for connection in self.stack.swarm.get_connections(peer) if self.stack is not None else ():
                 patches.check(connection.muxed_conn)
             return
-        link = self.links[address] = Link(peer, remote)
+        link = self.links[address] = Link(peer, remote, host)
         self._inbox.put(PeerUp(address))
         self._dialer.found()
         if self._nursery is not None and self.stack is not None:
@@ -295,7 +286,8 @@ class Engine:
             return
         await frames.close()
         for address in learnt:
-            self.book.learn(address)
+            if book.plausible(address, link.host):
+                self.book.learn(address, hearsay=True)
         self._dialer.poke()
 
     def _found(self, address: str) -> None:
@@ -454,7 +446,8 @@ class Engine:
         claimed = await peers.answer(frames, known)
         for address in claimed:
             if peers.belongs(address, stream.muxed_conn.peer_id):
-                self.book.learn(book.seen_from(address, remote[0] if remote else None))
+                seen = book.seen_from(address, remote[0] if remote else None)
+                self.book.learn(seen, hearsay=True)
 
     def _running(self) -> Stack:
         if self.stack is None:
@@ -467,29 +460,3 @@ def _root(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
-
-
-class _Watcher(INotifee):
-    """Tells the engine of connections; the rest of the library's news is of no interest."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def connected(self, network: INetwork, conn: INetConn) -> None:
-        addresses = conn.get_transport_addresses()
-        self._engine.up(conn.muxed_conn.peer_id, str(addresses[0]) if addresses else "")
-
-    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
-        self._engine.down(conn.muxed_conn.peer_id)
-
-    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
-        return
-
-    async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
-        return
-
-    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None:
-        return
-
-    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
-        return

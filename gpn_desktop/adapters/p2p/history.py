@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import trio
+
 from gpn_desktop.adapters.p2p import codec
 from gpn_desktop.adapters.p2p.frames import BadFrame, Frames
 from gpn_desktop.adapters.p2p.pb import peer_pb2 as pb
@@ -34,6 +36,8 @@ async def ask(
         raise BadFrame("a page that is too long or does not lead on")
     good: list[PeerMessage] = []
     for raw in page.messages:
+        # Each costs up to a hundred signatures, and everything else of the network waits for them.
+        await trio.lowlevel.checkpoint()
         try:
             message = codec.open_envelope(raw, domain).message
         except PeerMessageInvalid:

@@ -21,7 +21,7 @@ from gpn_desktop.adapters.p2p.standing import Buckets
 log = logging.getLogger("gpn.p2p")
 
 WINDOW: Final = 1 << 20  # bytes that a peer may send on one stream before they are read
-MOST_BUFFERED: Final = 8 << 20  # bytes of all streams of a connection
+MOST_BUFFERED: Final = 16 << 20  # bytes of all streams of a connection
 PAUSE: Final = 0.05  # seconds before a peer that sends too many frames is read again
 ONE: Final = b""  # the only key of a connection's own buckets
 

@@ -33,8 +33,8 @@ class Limits:
     frame_rate: float = 4000.0  # reads for frames of one connection; a full frame of 64 KB takes about three
     frame_burst: float = 16000.0
     open_streams: int = 128  # inbound, of one connection
-    open_rate: float = 100.0  # streams opened by one connection
-    open_burst: float = 400.0
+    open_rate: float = 50.0  # streams opened by one connection
+    open_burst: float = 200.0
     served_bytes: int = 256 << 20  # blobs in memory because somebody fetches them
     stream_rate: float = 40.0  # fetch, sync and peer requests of one peer
     stream_burst: float = 120.0

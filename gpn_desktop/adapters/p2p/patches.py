@@ -50,6 +50,7 @@ MAX_RPC_BYTES: Final = 256 * 1024
 QUEUED_RPCS: Final = 1024
 QUEUED_BYTES: Final = 4 << 20
 MAX_PROTOCOL_BYTES: Final = 1024  # of a name in the choice of a protocol
+MAX_PROTOCOLS: Final = 12  # of these names on one stream
 RPC_RATE: Final = 1000.0  # a second, of one connection; an empty one costs 50 µs as well
 RPC_BURST: Final = 4000.0
 RPC_PAUSE: Final = 0.05  # seconds before a connection with more of them is read again
@@ -269,6 +270,9 @@ class _Queue(RpcQueue):
 
 
 async def _read_name(reader: Any) -> bytes:
+    read = vars(reader)["_gpn_names"] = vars(reader).get("_gpn_names", 0) + 1
+    if read > MAX_PROTOCOLS:
+        raise ParseError("too many protocols are tried")
     try:
         name = await read_varint_prefixed_bytes_limited(reader, MAX_PROTOCOL_BYTES)
     except MessageTooLarge as error:
