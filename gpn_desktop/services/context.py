@@ -16,6 +16,7 @@ from gpn_desktop.ports.network import Network
 from gpn_desktop.ports.runtime import ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.ports.store import Store
+from gpn_desktop.services.meters import Meters
 
 log = logging.getLogger("gpn")
 
@@ -45,6 +46,14 @@ def ignore(name: str, fields: dict[str, object]) -> None:
     """The emitter of nodes that nobody listens to."""
 
 
+def _to_both(first: Emit, second: Emit) -> Emit:
+    def emit(name: str, fields: dict[str, object]) -> None:
+        first(name, fields)
+        second(name, fields)
+
+    return emit
+
+
 @dataclass
 class Context:
     key: NodeKey
@@ -61,9 +70,11 @@ class Context:
     watchers: set[Callable[[], None]] = field(default_factory=set)
     serve: tuple[Address, ...] = ()
     """The consumers of the options, and those that the operator committed to since."""
+    meters: Meters = field(default_factory=Meters)
 
     def __post_init__(self) -> None:
         self.serve = self.serve or self.options.serve
+        self.emit = _to_both(self.meters.hear, self.emit)
 
     @property
     def me(self) -> Address:

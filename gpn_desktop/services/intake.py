@@ -69,7 +69,8 @@ class Intake:
             signed = Signed[Request].verify(request, signature, self._ctx.domain)
         except BadSignature as error:
             raise errors.BadRequestSignature(f"{error}.") from error
-        return await self._submit(signed, payload)
+        with self._ctx.meters.refusals():
+            return await self._submit(signed, payload)
 
     async def submit_legacy(self, ref: str, image: str, data: bytes) -> Hash32:
         """The seed's ComputeProof: this node vouches for a client that signed nothing checkable."""
@@ -220,6 +221,7 @@ class Intake:
 
     def _refuse(self, request_id: Hash32, error: errors.GpnError) -> None:
         log.info("request %s refused: %s", request_tag(request_id), error)
+        self._ctx.meters.turned_down("peer", error)
         self._refused[request_id] = None
         if len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)

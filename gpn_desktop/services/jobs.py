@@ -92,6 +92,7 @@ class Jobs:
         await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=received)
         await self._ctx.store.put_job(entry.row(received))
         self.entries[entry.id] = entry
+        self._ctx.meters.opened(gateway)
         self._owed.pop(entry.consumer, None)
         await self.learn_order(entry)
         self._forget_old()
@@ -166,6 +167,7 @@ class Jobs:
 
     def _take_event(self, entry: Entry, event: ev.Event, message: PeerMessage) -> None:
         if self.feed(entry, event):
+            self._ctx.meters.took(event)
             self._journal(entry, message)
 
     async def _take_vote(self, entry: Entry, cast: CastVote) -> None:
@@ -185,12 +187,9 @@ class Jobs:
 
     async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
         if not await self._workshop.has_proof(cast, proof):
-            log.warning(
-                "request %s: dropped a vote of %s without the proof behind it",
-                request_tag(entry.id),
-                cast.signed.signer.hex(),
-            )
-            self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": cast.signed.signer.hex()})
+            tag, voter = request_tag(entry.id), cast.signed.signer.hex()
+            log.warning("request %s: dropped a vote of %s without the proof behind it", tag, voter)
+            self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": voter})
             return
         self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
 
@@ -335,6 +334,7 @@ class Jobs:
         except GpnError as error:
             entry.error = str(error)
             log.warning("request %s: %s", request_tag(entry.id), error)
+            self._ctx.meters.fault("prove", error)
             self.feed(entry, ev.ProveFailed(error.code))
         except asyncio.CancelledError:
             # Somebody else's proof was accepted, while the container of a late one was still being removed.
@@ -363,6 +363,7 @@ class Jobs:
         signed = Signed[Vote].sign(vote, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         cast = CastVote(signed, shown, seed)
         await self._keep_own(entry, VotesMessage(entry.consumer, (cast,)))
+        self._ctx.meters.voted(vote.valid)
         self.feed(entry, ev.Voted(cast))
         await self._outbox.vote(entry.consumer, cast)
 
@@ -446,6 +447,7 @@ class Jobs:
             entry.phase = phase
             self._owed.pop(entry.consumer, None)
             self._note(entry, phase.value.capitalize())
+            self._ctx.meters.reached(entry, now)
             if phase.ended:
                 entry.ended_ms = self._unix_ms()
             self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")

@@ -148,6 +148,10 @@ class LibP2PNetwork:
         """Gossip messages since the start that were malformed, stale or not their author's to send."""
         return self._engine.guard.invalid
 
+    def restarts(self) -> int:
+        """How often the host was started again since the start."""
+        return self._engine.restarts
+
     def listen_addresses(self) -> tuple[str, ...]:
         return self._engine.listening
 
