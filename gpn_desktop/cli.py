@@ -61,6 +61,8 @@ def _run(args: argparse.Namespace, shell: Shell | None) -> int:
             return commands.image(args)
         case "cluster":
             return commands.cluster(args)
+        case "journal":
+            return commands.journal(args)
         case "worker":
             return commands.worker(args)
         case "key":
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add_image(commands.add_parser("image", help="prover images: pull, try, check, remove"))
     add_cluster(commands.add_parser("cluster", help="prove on several machines: set up, invite"))
     _worker(commands.add_parser("worker", help="prove on this machine for a node on another one"))
+    _journal(commands.add_parser("journal", help="the record of what the node signed: begin a new one"))
     _key(commands.add_parser("key", help="the node's key in the OS keyring"))
     add_simulate(commands.add_parser("simulate", help="the network under faults, on virtual time"))
     add_doctor(
@@ -117,6 +120,13 @@ def _worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="how the node shows this machine (default: its own name)")
     parser.add_argument("--events", action="store_true", help="a line of JSON on stdout once it is connected")
     parser.add_argument("--prove-seconds", type=float, default=0.0, help="how long the test prover takes")
+    add_arguments(parser)
+
+
+def _journal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["new"], help="set a damaged journal aside and begin a new one")
+    parser.add_argument("--config", type=Path, help="a TOML file with the node's settings")
+    parser.add_argument("--yes", action="store_true", help="don't ask")
     add_arguments(parser)
 
 

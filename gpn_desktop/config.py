@@ -80,6 +80,7 @@ class NodeConfig:
     p2p_port: int = 4410
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    mdns: bool = False
     # Unset, the names on the wire follow from the deployment, so that testing mode has its own.
     namespace: str | None = None
     protocol_id: str | None = None
@@ -271,6 +272,7 @@ _TABLE: Final = (
         values.list_of(values.multiaddress),
         "multiaddresses that others reach this node under",
     ),
+    Setting("p2p.mdns", "GPN_MDNS", "mdns", values.flag, "tell and find peers on the local network"),
     Setting("p2p.namespace", "NAMESPACE", "namespace", values.protocol, "prefix of all topics"),
     Setting(
         "p2p.protocol_id", "PROTOCOL_ID", "protocol_id", values.protocol, "protocol for payloads and proofs"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs and starts what the engine tests need on a bare Debian 12: a Docker engine, a registry on loopback and
-# a D-Bus session with an unlocked Secret Service; and installs Xvfb, which tests start for themselves. Prints the
-# variables that lead to them:
+# a D-Bus session with an unlocked Secret Service; and installs Xvfb, which tests start for themselves, and
+# iproute2, by which they make network namespaces. Prints the variables that lead to them:
 #
 #     eval "$(sh packaging/engines.sh)"
 #
@@ -10,7 +10,7 @@
 set -eu
 state="${GPN_ENGINES_STATE:-/var/lib/gpn-engines}"
 registry="${GPN_REGISTRY:-127.0.0.1:5000}"
-packages="docker.io docker-registry dbus gnome-keyring xvfb"
+packages="docker.io docker-registry dbus gnome-keyring xvfb iproute2"
 failed=0
 
 say() { echo "engines: $*" >&2; }

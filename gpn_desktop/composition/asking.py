@@ -24,18 +24,18 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-async def confirm(yes: bool) -> None:
+async def confirm(yes: bool, why: str = "This costs money.") -> None:
     """Ask whether to do what was said; NotConfirmed if not, and nothing was done then."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise NotConfirmed("This costs money, and there is no terminal to ask at.")
+        raise NotConfirmed(f"{why} There is no terminal to ask at.")
     try:
         answer = await asyncio.to_thread(input, "Go on? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() not in YES:
-        raise NotConfirmed("Nothing was sent.")
+        raise NotConfirmed("Nothing was done.")
 
 
 def show(result: Mapping[str, object], lines: Mapping[str, str], as_json: bool) -> None:

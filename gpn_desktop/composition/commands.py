@@ -92,6 +92,13 @@ def cluster(args: argparse.Namespace) -> int:
     return run_cluster(args)
 
 
+def journal(args: argparse.Namespace) -> int:
+    from gpn_desktop.composition.journal import run_journal
+
+    logs.configure("warning")
+    return asyncio.run(run_journal(args))
+
+
 def worker(args: argparse.Namespace) -> int:
     from gpn_desktop.composition.cluster import run_worker
 

@@ -177,9 +177,10 @@ def _context(
         keep_blobs_seconds=config.keep_days * DAY,
     )
     network = LibP2PNetwork(key, domain, network_options(config))
+    gauges = Gauges(network.restarts, partial(used, config.store_path(domain.chain_id)))
     return Context(
         key, domain, options, network, provers.runtime, store, clock, extras.emit, provers.cluster,
-        meters=Meters(Gauges(network.restarts, network.refused, partial(used, config.store_path(domain.chain_id)))),
+        meters=Meters(gauges),
     )  # fmt: skip
 
 
@@ -193,6 +194,7 @@ def network_options(config: NodeConfig) -> NetworkOptions:
         port=config.p2p_port,
         bootstrap=config.bootstrap,
         announce=config.announce,
+        mdns=config.mdns,
         book=config.store_path(config.chain_id or 0).with_name("peers.json"),
         namespace=config.namespace,
         fetch_protocol=config.protocol_id,

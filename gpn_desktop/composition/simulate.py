@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 from gpn_desktop.core.errors import BadSimulation
+from gpn_desktop.simulation import fairness
 from gpn_desktop.simulation.drawing import draw
+from gpn_desktop.simulation.fairness_text import report_text as fairness_text
 from gpn_desktop.simulation.faults import Fault, parse
 from gpn_desktop.simulation.plan import Plan
 from gpn_desktop.simulation.plan_text import from_text, to_text
@@ -21,6 +23,8 @@ MAX_REQUESTS = 100_000
 
 def run_simulate(args: argparse.Namespace) -> int:
     """0 when all that has to hold holds, 1 when something does not."""
+    if args.fairness:
+        return _fairness(args)
     plan = _plan(args)
     report = run(plan, _progress)
     print(json.dumps(report.as_json(), separators=(",", ":")) if args.json else report_text(report))
@@ -28,6 +32,16 @@ def run_simulate(args: argparse.Namespace) -> int:
         return 0
     _tell_how_to_repeat(args, plan, report)
     return 1
+
+
+def _fairness(args: argparse.Namespace) -> int:
+    """Who gets how much work, and what each way of cheating gains; beside the prototype's rule."""
+    try:
+        fair = fairness.measure(args.seed, args.draws, _progress)
+    except ValueError as error:
+        raise BadSimulation(f"{error}.") from error
+    print(json.dumps(fair.as_json(), separators=(",", ":")) if args.json else fairness_text(fair))
+    return 0
 
 
 def _plan(args: argparse.Namespace) -> Plan:

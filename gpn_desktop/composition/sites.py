@@ -21,7 +21,7 @@ from gpn_desktop.adapters.system.deployments import FileDeploymentBook
 from gpn_desktop.composition.keys import ask_passphrase
 from gpn_desktop.composition.parts import find_chain, find_contract
 from gpn_desktop.config import NodeConfig
-from gpn_desktop.core.errors import BadOption, ConfigError, StoreLocked, WrongChain
+from gpn_desktop.core.errors import BadOption, ConfigError, StoreCorrupt, StoreLocked, WrongChain
 from gpn_desktop.core.types import Domain, Hash32, Wei
 from gpn_desktop.ports.secrets import NodeKey
 
@@ -101,6 +101,12 @@ async def open_journal(path: Path) -> AsyncIterator[SqliteStore]:
         await store.open()
     except StoreLocked as error:
         error.remedy = "Wait until the other command with the same key is done."
+        raise
+    except StoreCorrupt as error:
+        error.remedy = (
+            "Restore it from a backup. If there is none, move it away, and look at the chain for what its "
+            "commands have sent before you repeat one."
+        )
         raise
     try:
         yield store

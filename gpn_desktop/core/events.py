@@ -82,6 +82,11 @@ class Validated:
     possession: Hash32
 
 
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """This node may contradict itself, or has lost its stake: it signs nothing new about the request."""
+
+
 Event = (
     OrderKnown
     | Tick
@@ -94,4 +99,5 @@ Event = (
     | ProveFailed
     | Fetched
     | Validated
+    | Silenced
 )

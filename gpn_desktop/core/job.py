@@ -52,13 +52,17 @@ class Mine:
 
 @dataclass(frozen=True)
 class Job:
-    """The state of one request. ``interrupted``: an earlier run of this node died while proving it."""
+    """The state of one request. ``interrupted``: an earlier run of this node died while proving it.
+
+    ``silent``: this node signs no proof and no vote of it any more, since it might contradict itself.
+    """
 
     request_id: Hash32
     request: Request
     snapshot: Snapshot
     mine: Mine
     interrupted: bool = False
+    silent: bool = False
     order: ev.OrderKnown | None = None
     announcements: Mapping[ProofKey, Signed[Announcement]] = field(default_factory=dict)
     marks: Mapping[Address, Marks] = field(default_factory=dict)
@@ -90,11 +94,15 @@ Step = tuple[Job, tuple[fx.Effect, ...]]
 
 
 def open_job(
-    signed: Signed[Request], snapshot: Snapshot, me: Address | None, interrupted: bool = False
+    signed: Signed[Request],
+    snapshot: Snapshot,
+    me: Address | None,
+    interrupted: bool = False,
+    silent: bool = False,
 ) -> Job:
     """The state of a valid request that was just accepted; ``me`` is None for a node without a seat."""
     address = me if me in snapshot.members else None
-    return Job(signed.digest, signed.message, snapshot, Mine(address), interrupted)
+    return Job(signed.digest, signed.message, snapshot, Mine(address), interrupted, silent)
 
 
 def step(job: Job, event: ev.Event, now: Millis) -> Step:
@@ -162,6 +170,9 @@ def _apply(job: Job, event: ev.Event, now: Millis) -> Step:
             return _fetched(job, (prover, proof_hash), now), ()
         case ev.Validated():
             return _validated(job, event)
+        case ev.Silenced():
+            stop: tuple[fx.Effect, ...] = (fx.StopProving(),) if job.mine.proving else ()
+            return _mine(replace(job, silent=True), proving=False), stop
         case ev.Tick():
             return job, ()
 
@@ -347,7 +358,7 @@ def _vote(job: Job, event: ev.Validated) -> Step:
     order, attempt = job.order, job.announcements[key].message.attempt
     elsewhere = [k for k in (job.mine.found_valid, job.accepted) if k is not None and k != key]
     job = _mine(job, voted=job.mine.voted | {key})
-    if order is None or event.valid is None or (event.valid and elsewhere):
+    if order is None or event.valid is None or job.silent or (event.valid and elsewhere):
         # One valid proof per request: a second signature would let two provers both settle.
         return job, ()
     if event.valid:
@@ -406,6 +417,8 @@ def _take_turn(job: Job, now: Millis) -> Step:
         return job, ()
     if mine.refusal is not None:
         return _decline(job, mine.refusal)
+    if job.silent:
+        return _decline(job, "silent")
     if job.interrupted:
         # The proof may be what ended the last run; the next prover is faster than a second crash.
         return _decline(job, "interrupted")
@@ -419,7 +432,7 @@ def _take_turn(job: Job, now: Millis) -> Step:
 def _start_verifying(job: Job, now: Millis) -> Step:
     """Verify what was announced and whose turn has come (early announcements wait for theirs)."""
     me = job.mine.address
-    if me is None or job.order is None or job.expired:
+    if me is None or job.order is None or job.expired or job.silent:
         return job, ()
     done = job.mine.verifying | job.mine.voted | {(e.prover, e.proof_hash) for e in job.mine.held_back}
     new = [key for key in job.announcements if key not in done and me in job.snapshot.verifiers(key[0])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Final
 
 from gpn_desktop.core.health import Finding, Level, age, undecided
@@ -17,6 +17,7 @@ SKEW_BAD: Final = 10.0
 # Blocks of the slower chains come every 12 s; a minute without one is a node that has fallen behind.
 HEAD_WARN: Final = 60.0
 HEAD_BAD: Final = 300.0
+SHARED: Final = IPv4Network("100.64.0.0/10")  # of providers, for customers behind one public address
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +104,43 @@ def judge_ports(ports: Sequence[Port], addresses: Sequence[str], announced: Sequ
         return Finding(
             key, title, Level.GOOD, said("{result}; no outside service was asked", result=result), meaning
         )
+    return _hidden(peers, result, addresses)
+
+
+def _hidden(peers: Port, result: str, addresses: Sequence[str]) -> Finding:
+    """Behind a router, and maybe behind the provider's as well."""
+    own = [found for found in map(_ip, addresses) if found is not None and found.version == 4]
+    shared = next((found for found in own if found in SHARED), None)
+    near = next((found for found in own if found.is_private and not found.is_loopback), None)
+    port = peers.port or said("that Network shows")
     meaning = (
         "A router hides this machine (NAT). The node works by the connections that it opens itself, "
         "but peers cannot come to it: votes and requests may arrive later."
     )
     remedy = said(
-        "In the router, forward TCP port {port} to this machine, and set p2p.announce to the public address.",
-        port=peers.port or said("that Network shows"),
+        "In the router, forward TCP port {port} to {machine}, and set p2p.announce to the public address, "
+        "like /ip4/203.0.113.5/tcp/{port}. UPnP is not used: a router that allows it opens for any program.",
+        port=port,
+        machine=near or said("this machine"),
     )
-    return Finding(
-        key, title, Level.WARN, said("{result}; no public address", result=result), meaning, remedy
-    )
+    if shared is not None and near is None:
+        meaning = (
+            "The provider shares one public address among its customers (CGNAT), so no router at home can "
+            "forward a port. The node works by the connections that it opens itself."
+        )
+        remedy = said(
+            "To be reached, ask the provider for a public address, or use IPv6: set p2p.host to ::. "
+            "Without, it is enough that other members can be reached."
+        )
+    words = said("{result}; no public address", result=result)
+    return Finding("ports", "Ports and reachability", Level.WARN, words, meaning, remedy)
+
+
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _blocked(port: Port, result: str) -> Finding:

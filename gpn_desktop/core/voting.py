@@ -47,7 +47,7 @@ def verdict(tally: Tally, verifiers: int, quorum: int) -> Verdict:
     """The verdict of a committee with ``verifiers`` members in V.
 
     A proven equivocator counts on neither side. Since the quorum is a majority of V, no two contradicting
-    verdicts can both exist.
+    verdicts on one proof can both exist; for two proofs of one request see ``job``.
     """
     if tally.count(True) >= quorum:
         return Verdict.VALID

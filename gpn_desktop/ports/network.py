@@ -5,8 +5,8 @@ Peers are known by the Ethereum address of their node key, which is their libp2p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, fields
 from typing import Final, Protocol
 
 from gpn_desktop.core.messages import PeerMessage
@@ -30,6 +30,8 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class PeerUp:
+    """A peer is connected. Told again when gossip may have been lost on the way, without it having gone."""
+
     peer: Address
 
 
@@ -50,6 +52,50 @@ class PeerInfo:
     latency_ms: float | None
     score: float
     consumers: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A peer that is refused: why, in words of the log, and until when, in Unix seconds."""
+
+    peer: Address
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """What was dropped since the start, each thing under one reason.
+
+    Attributes:
+        full: the oldest gossip that waited for the services, pushed out of the full queue.
+        flood: gossip above what one peer may hand over.
+        author: gossip above what one author may say.
+        stranger: gossip above the little that authors outside of the committees may say.
+        malformed: gossip that is no message of this protocol, or is signed by another than it says.
+        stale: gossip too old, or from the future.
+        misplaced: gossip on another topic than its own, or by another than its author.
+        banned: gossip from or by peers that are banned.
+        control: the gossip protocol's own notes, about no topic of this deployment or too many.
+        streams: direct requests, of a peer that asks too much at a time, or asks what is no request.
+        connections: connections, from a host or of a peer that is banned or has enough of them.
+    """
+
+    full: int = 0
+    flood: int = 0
+    author: int = 0
+    stranger: int = 0
+    malformed: int = 0
+    stale: int = 0
+    misplaced: int = 0
+    banned: int = 0
+    control: int = 0
+    streams: int = 0
+    connections: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, field.name) for field in fields(self))
 
 
 class History(Protocol):
@@ -94,6 +140,14 @@ class Network(Protocol):
 
     async def leave(self, consumer: Address) -> None: ...
 
+    def listen_to(self, consumer: Address, members: Collection[Address]) -> None:
+        """Who the consumer's committees are, whose statements alone count.
+
+        Others are heard as well, for this node may not know the newest committee yet, but so little that a
+        flood of theirs costs nothing. Until this is called for a consumer everybody is heard alike.
+        """
+        ...
+
     async def publish(self, message: PeerMessage) -> None:
         """Gossip a message on its topic. NetworkDown when the network is stopped."""
         ...
@@ -122,8 +176,13 @@ class Network(Protocol):
 
     def peers(self) -> tuple[PeerInfo, ...]: ...
 
-    def dropped(self) -> int:
-        """Events dropped since the start because a queue was full."""
+    def drops(self) -> Drops:
+        """What was dropped since the start; cheap."""
+        ...
+
+    def bans(self) -> tuple[Ban, ...]:
+        """The bans in force, the first to end first. A restart of the node forgets them: the long ones are
+        the operator's, whoever earned another earns it again within seconds."""
         ...
 
     def listen_addresses(self) -> tuple[str, ...]:
@@ -134,4 +193,6 @@ class Network(Protocol):
         """Connect to a multiaddress now and keep it in the address book."""
         ...
 
-    def ban(self, peer: Address, seconds: float, reason: str) -> None: ...
+    def ban(self, peer: Address, seconds: float, reason: str) -> None:
+        """Refuse a peer from now on, at once and for so long; 0 seconds lift its ban."""
+        ...

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 
 from gpn_desktop.core.batching import Terms
-from gpn_desktop.core.errors import GpnError
+from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull
 from gpn_desktop.core.types import Address, Domain, Gwei, Hash32, Role, Wei
 from gpn_desktop.ports.clock import Clock
 from gpn_desktop.ports.cluster import Cluster
@@ -19,6 +21,9 @@ from gpn_desktop.ports.store import Store
 from gpn_desktop.services.meters import Meters
 
 log = logging.getLogger("gpn")
+
+request_in_work: ContextVar[Hash32 | None] = ContextVar("request_in_work", default=None)
+"""The request in whose service the current task works; log lines carry it."""
 
 Emit = Callable[[str, dict[str, object]], None]
 
@@ -75,6 +80,14 @@ class Context:
     def __post_init__(self) -> None:
         self.serve = self.serve or self.options.serve
         self.emit = _to_both(self.meters.hear, self.emit)
+        self.tasks.failed = self._failed
+
+    def _failed(self, name: str, error: GpnError) -> None:
+        """Work in the background ended with this; what is wrong with the disk the operator has to see."""
+        if isinstance(error, StoreCorrupt | StoreFull):
+            self.alert(str(error))
+        else:
+            log.warning("%s: %s", name, error)
 
     @property
     def me(self) -> Address:
@@ -90,6 +103,7 @@ class Context:
         log.warning("%s", text)
         if text not in self.alerts:
             self.alerts = [*self.alerts[-19:], text]
+            self.emit("alert", {"text": text})
         self.changed()
 
 
@@ -99,9 +113,15 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
         self.closing = False
+        self.failed: Callable[[str, GpnError], None] = lambda name, error: log.warning("%s: %s", name, error)
 
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+    def spawn(
+        self, work: Coroutine[object, object, None], name: str, about: Hash32 | None = None
+    ) -> asyncio.Task[None]:
+        """Begin work, in the service of a request where it has one."""
+        context = copy_context()
+        context.run(request_in_work.set, about)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._running.add(task)
         task.add_done_callback(self._done)
         if self.closing:
@@ -114,7 +134,7 @@ class Tasks:
             return
         error = task.exception()
         if isinstance(error, GpnError):
-            log.warning("%s: %s", task.get_name(), error)
+            self.failed(task.get_name(), error)
         elif error is not None:
             log.error("%s ended unexpectedly", task.get_name(), exc_info=error)
 
@@ -128,6 +148,16 @@ class Tasks:
             _, stuck = await asyncio.wait(running, timeout=within)
             for task in stuck:
                 log.warning("%s does not end", task.get_name())
+
+
+@contextmanager
+def in_work(request_id: Hash32) -> Iterator[None]:
+    """What is done inside serves this request."""
+    token = request_in_work.set(request_id)
+    try:
+        yield
+    finally:
+        request_in_work.reset(token)
 
 
 def request_tag(request_id: Hash32) -> str:

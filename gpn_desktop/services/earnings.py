@@ -88,6 +88,12 @@ class Earnings:
         return self.settling.due
 
     async def accepted(self, entry: Entry) -> None:
+        """A verdict; of what this node heard of late, the settlement may have been seen before."""
+        for batch in self.batches.values():
+            if any(record.request_id == entry.id for record in batch.settled.records):
+                self.jobs.settle_phase(entry, Phase.SETTLED)
+                await self._reckon(batch)
+                return
         await self.settling.accepted(entry)
 
     async def start(self) -> None:
@@ -185,6 +191,7 @@ class Earnings:
         for index, (record, entry) in enumerate(zip(event.records, known, strict=True)):
             self.settling.settled(record.request_id)
             if entry is not None:
+                entry.credited = committees[index].seats[record.prover_seat].address
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 if not agrees(entry, record):
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
@@ -203,14 +210,16 @@ class Earnings:
                     self._watch_over(batch, index, record, entry)
 
     def _watch_over(self, batch: Batch, index: int, record: SettlementRecord, entry: Entry) -> None:
-        """A vote of ours that was left out is added, with all others that were."""
+        """A vote of ours that was left out is added, with all others that were.
+
+        Whether this node ever saw the verdict does not matter: the contract has.
+        """
         me = entry.job.mine.address
         seats = entry.job.snapshot.members
-        if entry.job.accepted is None or me is None or batch.counted[index] >> seats[me] & 1:
+        if me is None or batch.counted[index] >> seats[me] & 1:
             return
-        if not agrees(entry, record):
-            return
-        valid = entry.tally().valid_votes()
+        votes = [cast for tally in entry.job.tallies.values() for cast in tally.valid_votes()]
+        valid = [cast for cast in votes if cast.signed.digest == record.vote_digest]
         missing = tuple(
             SeatVote(seats[cast.signed.signer], cast.signed.signature)
             for cast in sorted(valid, key=lambda c: seats[c.signed.signer])
@@ -441,6 +450,7 @@ class Earnings:
             for record in batch.settled.records:
                 entry = self.jobs.entries.get(record.request_id)
                 if entry is not None:
+                    entry.credited = None
                     self.jobs.settle_phase(entry, None)
                     self.ctx.tasks.spawn(self.accepted(entry), "settle again")
 

@@ -20,6 +20,7 @@ ORDINALS = ("1st", "2nd", "3rd")
 class Entry:
     """``settled``: SETTLED or PAID once the chain says so, REFUSED when another request took the nonce.
 
+    ``credited``: whose proof the chain settled, for a node that has no verdict of its own.
     ``closed``: a verdict, and nothing can come of it any more. ``watched``: how many clients follow it.
     """
 
@@ -30,6 +31,7 @@ class Entry:
     received_ms: int
     late: bool = False
     settled: Phase | None = None
+    credited: Address | None = None
     closed: bool = False
     watched: int = 0
     recheck_order: bool = False
@@ -64,6 +66,14 @@ class Entry:
     @property
     def consumer(self) -> Address:
         return self.job.request.consumer
+
+    @property
+    def is_suspect(self) -> bool:
+        """Somebody voted against a proof, contradicted itself, or announced twice."""
+        job = self.job
+        provers = [prover for prover, _ in job.announcements]
+        odd = any(tally.equivocators or tally.count(False) for tally in job.tallies.values())
+        return odd or len(set(provers)) < len(provers)
 
     def may_wait(self, cast: CastVote) -> bool:
         """Whether a vote on a proof that is not here may wait for it.
@@ -102,11 +112,16 @@ class Entry:
     def _current(self, now: Millis) -> Turn | None:
         return next((t for t in self.job.turns(now) if t.state is TurnState.RUNNING), None)
 
+    @property
+    def winner(self) -> Address | None:
+        """Whose proof was verified, by this node's own verdict or by the chain's word."""
+        return self.job.accepted[0] if self.job.accepted is not None else self.credited
+
     def attempt_at(self, now: Millis) -> tuple[int, Address | None]:
         """The attempt that counts now and its prover."""
-        accepted = self.job.accepted
-        if accepted is not None:
-            return self.job.rank(accepted[0]) or 0, accepted[0]
+        winner = self.winner
+        if winner is not None:
+            return self.job.rank(winner) or 0, winner
         running = self._current(now)
         return (running.rank, running.prover) if running else (0, None)
 
@@ -121,8 +136,7 @@ class Entry:
         if me is None:
             return "Gateway" if self.gateway else "None"
         rank = self.job.rank(me)
-        credited = self.job.accepted[0] if self.job.accepted else None
-        if rank is not None and (credited == me or (credited is None and self.job.mine.proving)):
+        if rank is not None and (self.winner == me or (self.winner is None and self.job.mine.proving)):
             return f"Prover, {ordinal(rank)}"
         return "Verifier"
 

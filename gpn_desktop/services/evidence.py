@@ -108,6 +108,9 @@ class Watch:
         """Go on with what an earlier run suspected; the evidence is in the journal."""
         ids = await self.ctx.store.get(SUSPECTS) or b""
         self.suspects |= {Hash32(ids[at : at + 32]) for at in range(0, len(ids), 32)}
+        me = await self.chain.prover(self.ctx.me)
+        if me is not None and me.slashed:  # the event may be older than what is read again
+            self._slashed()
 
     def suspect(self, entry: Entry) -> None:
         """Something was said about the request that looks like a fault."""
@@ -309,9 +312,7 @@ class Watch:
     async def on_slashed(self, event: Slashed) -> None:
         self._close(event.member, (SlashEquivocation, SlashDoubleAnnouncement))
         if event.member == self.ctx.me:
-            self.jobs.barred = True
-            self.ctx.alert("This node's stake was slashed: it signed two things that contradict each other. "
-                           "It proves nothing any more; check that no second node uses its key.")  # fmt: skip
+            self._slashed()
             return
         for consumer in self.ctx.serve:
             info = await self.chain.consumer(consumer)
@@ -322,6 +323,11 @@ class Watch:
             intent = f"evict:{consumer.hex()}:{event.member.hex()}"
             text = f"{short(event.member)} was slashed and still has a seat"
             self._add(Case(intent, Evict(consumer, event.member), event.member, consumer, due, Wei(0), text))
+
+    def _slashed(self) -> None:
+        self.jobs.bar()
+        self.ctx.alert("This node's stake was slashed: it signed two things that contradict each other. It "
+                       "works for nobody any more; check that no second node uses its key.")  # fmt: skip
 
     def on_suspended(self, event: Suspended) -> None:
         self._close(event.member, (Suspend, SuspendSigner))

@@ -10,7 +10,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core import events as ev
 from gpn_desktop.core.eip712 import BadSignature, keccak
 from gpn_desktop.core.events import Event
-from gpn_desktop.core.job import open_job, replay
+from gpn_desktop.core.job import replay
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
     AnnouncementMessage,
@@ -27,7 +27,7 @@ from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Milli
 from gpn_desktop.ports.network import Received
 from gpn_desktop.ports.store import Kept
 from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
-from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.context import Context, in_work, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs, Statement
 from gpn_desktop.services.marks import pinned_order, proving_mark
@@ -37,7 +37,7 @@ from gpn_desktop.services.views import Phase
 MAX_ORPHANS: Final = 64  # requests of which only statements came so far
 MAX_ORPHAN_STATEMENTS: Final = 64
 MAX_REFUSED: Final = 1024
-MAX_PARKED: Final = 256  # requests that wait for the chain
+MAX_PARKED: Final = 256  # requests that wait for the chain or for room on the disk
 ANCHOR_PATIENCE_MS: Final = 60_000  # how long a peer's request may be ahead of this node's chain
 MAX_PAGES: Final = 10_000  # of one peer's history
 PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
@@ -58,6 +58,7 @@ class Intake:
         self._parked: OrderedDict[Hash32, tuple[RequestMessage, Millis]] = OrderedDict()
         self._moves = 0  # how often the chain moved on
         self._unrestored: list[RequestMessage] = []
+        self._restored: list[tuple[Entry, list[Kept]]] = []
 
     # from clients -----------------------------------------------------------------------------------------
 
@@ -150,12 +151,14 @@ class Intake:
         message = received.message
         match message:
             case RequestMessage():
-                await self._on_request(message, self._authority.now())
+                with in_work(message.request_id):
+                    await self._on_request(message, self._authority.now())
             case VotesMessage(consumer, votes):
                 for cast in votes:
                     await self._on_statement(cast.signed.message.request_id, VotesMessage(consumer, (cast,)))
             case AnnouncementMessage() | DeclineMessage() | CancelMessage() | CanaryMessage():
-                await self._on_statement(message.signed.message.request_id, message)
+                with in_work(message.signed.message.request_id):
+                    await self._on_statement(message.signed.message.request_id, message)
             case StatusMessage():
                 pass  # for people only, and nobody looks at it yet
 
@@ -173,15 +176,15 @@ class Intake:
                     check_payload(request, message.payload)
                 snapshot = await self._authority.admit(message.signed, patient=False)
                 await self._open(message, snapshot, False, received)
-            except (errors.ChainUnreachable, errors.AnchorUnknown) as error:
+            except (errors.ChainUnreachable, errors.AnchorUnknown, errors.StoreFull) as error:
                 self._park(message, received, error, moved=self._moves != moves)
                 return
             except errors.RequestRefused as error:
                 self._refuse(request_id, error)
                 return
+        await self._adopt_orphans(request_id)
         if message.payload is not None:
             await self._ctx.store.put_blob(message.signed.message.payload_hash, message.payload)
-        await self._adopt_orphans(request_id)
 
     async def _open(
         self, message: RequestMessage, snapshot: Snapshot, gateway: bool, received: Millis
@@ -194,8 +197,11 @@ class Intake:
                 await self._jobs.open(message, snapshot, gateway, received)
 
     def _park(self, message: RequestMessage, received: Millis, error: errors.GpnError, moved: bool) -> None:
-        """The chain will tell; until then nobody can say whether the request is good."""
+        """The chain will tell, or the disk has room again; until then nothing is known of the request."""
         now = self._authority.now()
+        if isinstance(error, errors.StoreFull):
+            self._ctx.alert(str(error))
+            moved = False  # the next block is soon enough to look at the disk again
         ahead = isinstance(error, errors.AnchorUnknown) and now - received > ANCHOR_PATIENCE_MS
         if ahead or now > message.signed.message.deadline * 1000:
             self._refuse(message.request_id, error)
@@ -207,13 +213,14 @@ class Intake:
         self._parked[message.request_id] = (message, received)
         if len(self._parked) > MAX_PARKED:
             gone, _ = self._parked.popitem(last=False)
-            log.warning("request %s dropped: too many wait for the chain", request_tag(gone))
+            log.warning("request %s dropped: too many wait", request_tag(gone))
 
     async def unpark(self) -> None:
         """The chain moved on: look again at what waited for it."""
         unrestored, self._unrestored = self._unrestored, []
         for message in unrestored:
             await self._restore(message)
+        await self.resume()
         self._moves += 1
         parked, self._parked = self._parked, OrderedDict()
         for message, received in parked.values():
@@ -273,9 +280,16 @@ class Intake:
     # from the journal -------------------------------------------------------------------------------------
 
     async def restore(self) -> None:
-        """Compute all open requests again from what was said, and go on."""
+        """Compute all open requests again from what was said; ``resume`` goes on with them."""
         for message in await self._ctx.store.open_jobs():
             await self._restore(message)
+
+    async def resume(self) -> None:
+        """Go on with what was restored."""
+        restored, self._restored = self._restored, []
+        for entry, kept in restored:
+            self._jobs.resume(entry)
+            await self._say_again(entry, kept)
 
     async def _restore(self, message: RequestMessage) -> None:
         request_id = message.request_id
@@ -285,7 +299,7 @@ class Intake:
                 log.warning("request %s: its committee is gone", request_tag(request_id))
                 return
             interrupted = bool(await self._ctx.store.get(proving_mark(request_id)))
-            job = open_job(message.signed, snapshot, self._ctx.me, interrupted)
+            job = self._jobs.begin(message.signed, snapshot, interrupted)
             pinned = await pinned_order(self._ctx.store, request_id, snapshot)
             order = pinned or await self._authority.order(request_id, job.request, snapshot)
         except errors.ChainUnreachable as error:
@@ -315,8 +329,8 @@ class Intake:
         entry.canaries = {
             k.message.signed.message.prover for k in kept if isinstance(k.message, CanaryMessage)
         }
-        self._jobs.adopt(entry)
-        await self._say_again(entry, kept)
+        self._jobs.restore(entry)
+        self._restored.append((entry, kept))
 
     async def _events(self, kept: Kept) -> list[Event]:
         message = kept.message

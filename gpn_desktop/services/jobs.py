@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from gpn_desktop.core import effects as fx
 from gpn_desktop.core import events as ev
-from gpn_desktop.core.errors import ChainUnreachable, GpnError, ProverTimeout, StoreFull
-from gpn_desktop.core.job import next_wake, open_job, step
+from gpn_desktop.core.errors import ChainUnreachable, GpnError, ProverTimeout
+from gpn_desktop.core.job import Job, next_wake, open_job, step
 from gpn_desktop.core.messages import (
     MAX_INLINE_BYTES,
     AnnouncementMessage,
@@ -46,7 +47,8 @@ from gpn_desktop.core.types import (
 from gpn_desktop.services.authority import Authority
 from gpn_desktop.services.context import Context, log, request_tag
 from gpn_desktop.services.entry import Entry
-from gpn_desktop.services.marks import pin, proving_mark
+from gpn_desktop.services.journal import Journal
+from gpn_desktop.services.marks import proving_mark
 from gpn_desktop.services.outbox import Outbox
 from gpn_desktop.services.views import Phase, StepView
 from gpn_desktop.services.workshop import Workshop
@@ -54,7 +56,6 @@ from gpn_desktop.services.workshop import Workshop
 MAX_UNPROVEN: Final = 64  # votes on one proof that wait for it: each verifier's, and its opposite
 MAX_IN_MEMORY: Final = 500
 FETCH_PAUSE: Final = 1.0  # seconds between two tries to get an announced proof
-STORE_PAUSE: Final = 1.0  # seconds between two tries to write to a full disk
 
 Statement = AnnouncementMessage | DeclineMessage | VotesMessage | CancelMessage | CanaryMessage
 
@@ -64,10 +65,11 @@ class Jobs:
         self.entries: OrderedDict[Hash32, Entry] = OrderedDict()
         self.paused = False
         self.barred = False  # a slashed node; nothing that the operator resumes
-        self.on_accept: Callable[[Entry], Awaitable[None]] | None = None
+        self.on_accept: Callable[[Entry], Coroutine[object, object, None]] | None = None
         self.on_judged: Callable[[Entry, Address, bool], None] | None = None
         self.on_fault: Callable[[Entry], None] | None = None
         self.on_double_request: Callable[[Signed[Request], Signed[Request], Snapshot], None] | None = None
+        self.journal = Journal(ctx, authority)
         self._ctx = ctx
         self._authority = authority
         self._workshop = workshop
@@ -85,7 +87,7 @@ class Jobs:
         self, message: RequestMessage, snapshot: Snapshot, gateway: bool, received: Millis
     ) -> Entry:
         """Take in a request that was admitted. It is in the journal before anything else knows of it."""
-        job = open_job(message.signed, snapshot, self._ctx.me)
+        job = self.begin(message.signed, snapshot)
         entry = Entry(message, job, gateway, received, self._unix_ms())
         self._note(entry, "Received")
         consumer = message.signed.message.consumer
@@ -99,14 +101,36 @@ class Jobs:
         self._ctx.changed()
         return entry
 
-    def adopt(self, entry: Entry) -> None:
-        """Take in a request that the journal gave back, and go on where it stood."""
+    def begin(self, signed: Signed[Request], snapshot: Snapshot, interrupted: bool = False) -> Job:
+        """The state of a request that was just admitted, or is restored."""
+        silent = self.barred or not self.journal.covers(signed.message)
+        return open_job(signed, snapshot, self._ctx.me, interrupted, silent)
+
+    def restore(self, entry: Entry) -> None:
+        """Know of a request that the journal gave back; nothing is done about it yet."""
         self.entries[entry.id] = entry
         self._owed.pop(entry.consumer, None)
+
+    def resume(self, entry: Entry) -> None:
+        """Go on with a restored request where it stands."""
         self._note(entry, "Resumed after a restart")
+        if self.on_fault is not None:
+            self.on_fault(entry)
         for said in (s.message for s in entry.job.announcements.values()):
             self._fetch(entry, said)
+        if entry.job.accepted is not None and entry.settled is None and self.on_accept is not None:
+            self._ctx.tasks.spawn(self.on_accept(entry), "settle again")
         self.feed(entry, ev.Tick())
+
+    def bar(self) -> None:
+        """This node was slashed."""
+        self.barred = True
+        self.fall_silent()
+
+    def fall_silent(self) -> None:
+        """Say nothing new about any request that is open."""
+        for entry in list(self.entries.values()):
+            self.feed(entry, ev.Silenced())
 
     async def learn_order(self, entry: Entry) -> None:
         """Ask for the order of the provers; called again for each new head until it is known."""
@@ -136,6 +160,8 @@ class Jobs:
 
     async def take(self, entry: Entry, message: Statement) -> None:
         """A statement about an open request, from the network."""
+        if await self.journal.lacks(entry, message):
+            self.fall_silent()
         match message:
             case AnnouncementMessage(_, signed, proof):
                 if proof is not None:
@@ -187,19 +213,13 @@ class Jobs:
 
     async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
         if not await self._workshop.has_proof(cast, proof):
-            tag, voter = request_tag(entry.id), cast.signed.signer.hex()
-            log.warning("request %s: dropped a vote of %s without the proof behind it", tag, voter)
-            self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": voter})
-            return
+            voter = cast.signed.signer.hex()
+            log.warning("request %s: a vote of %s without the proof", request_tag(entry.id), voter)
+            return self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": voter})
         self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
 
     def _journal(self, entry: Entry, message: PeerMessage) -> None:
-        self._ctx.tasks.spawn(self._keep(entry, message, self._authority.now()), "journal")
-
-    async def _keep(self, entry: Entry, message: PeerMessage, now: Millis) -> None:
-        if isinstance(message, AnnouncementMessage):
-            await pin(self._ctx.store, entry)
-        await self._ctx.store.keep(entry.id, entry.consumer, message, own=False, time_ms=now)
+        self._ctx.tasks.spawn(self.journal.keep(entry, message, False, self._authority.now()), "journal")
 
     # the core ---------------------------------------------------------------------------------------------
 
@@ -217,7 +237,7 @@ class Jobs:
                 self._fetch(entry, signed.message)
         self._schedule(entry)
         self._refresh(entry)
-        if entry.job is not before and self.on_fault is not None and _is_suspect(entry):
+        if entry.job is not before and self.on_fault is not None and entry.is_suspect:
             self.on_fault(entry)
         return entry.job is not before
 
@@ -242,7 +262,7 @@ class Jobs:
                 entry.closed = True
                 self._owed.pop(entry.consumer, None)
                 entry.error = "Verified, and not settled in time." if self.on_accept is not None else ""
-                self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")
+                self._ctx.tasks.spawn(self.journal.sum_up(entry), "summary")
                 self._ctx.changed()
 
     def aclose(self) -> None:
@@ -280,9 +300,9 @@ class Jobs:
             entry.timer = asyncio.get_running_loop().call_later(delay, self.feed, entry, ev.Tick())
 
     def _perform(self, entry: Entry, effect: fx.Effect) -> None:
-        spawn = self._ctx.tasks.spawn
+        spawn = partial(self._ctx.tasks.spawn, about=entry.id)
         match effect:
-            case fx.Prove():
+            case fx.Prove() if entry.settled is None:  # else the chain knew of a proof before this node did
                 entry.proving = spawn(self._prove(entry, effect), f"prove {request_tag(entry.id)}")
             case fx.StopProving():
                 if entry.proving is not None:
@@ -351,18 +371,22 @@ class Jobs:
                 await self._ctx.store.set(mark, b"")
 
     async def _announce(self, entry: Entry, said: Announcement) -> None:
+        if entry.job.silent:
+            return
         signed = Signed[Announcement].sign(said, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         message = AnnouncementMessage(entry.consumer, signed, None)
-        await self._keep_own(entry, message)
+        await self.journal.keep(entry, message, own=True)
         await self._ctx.store.set(proving_mark(entry.id), b"")
         self.feed(entry, ev.Announced(signed))
         inline = entry.inline.get(said.proof_hash) if said.size <= MAX_INLINE_BYTES else None
         await self._outbox.publish(replace(message, proof=inline))
 
     async def _cast(self, entry: Entry, vote: Vote, shown: Hash32, seed: Hash32) -> None:
+        if entry.job.silent:
+            return
         signed = Signed[Vote].sign(vote, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         cast = CastVote(signed, shown, seed)
-        await self._keep_own(entry, VotesMessage(entry.consumer, (cast,)))
+        await self.journal.keep(entry, VotesMessage(entry.consumer, (cast,)), own=True)
         self._ctx.meters.voted(vote.valid)
         self.feed(entry, ev.Voted(cast))
         await self._outbox.vote(entry.consumer, cast)
@@ -370,30 +394,16 @@ class Jobs:
     async def _sign_decline(self, entry: Entry, said: Decline, reason: str) -> None:
         signed = Signed[Decline].sign(said, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         message = DeclineMessage(entry.consumer, signed, reason[:64])
-        await self._keep_own(entry, message)
+        await self.journal.keep(entry, message, own=True)
         self._ctx.emit("declined", {"request": entry.id.hex(), "reason": reason})
         self.feed(entry, ev.Declined(signed))
         await self._outbox.publish(message)
 
-    async def _keep_own(self, entry: Entry, message: PeerMessage) -> None:
-        """Nothing that this node signed leaves before this returns; a full disk makes it wait."""
-        while True:
-            now = self._authority.now()
-            try:
-                if not isinstance(message, DeclineMessage):  # a decline holds under any order
-                    await pin(self._ctx.store, entry)
-                await self._ctx.store.keep(entry.id, entry.consumer, message, own=True, time_ms=now)
-            except StoreFull as error:
-                self._ctx.alert(str(error))
-                await asyncio.sleep(STORE_PAUSE)
-            else:
-                return
-
     def _fetch(self, entry: Entry, said: Announcement) -> None:
         """Get an announced proof, once; votes on it wait for it."""
         if said.proof_hash not in entry.proofs:
-            work = self._get_proof(entry, said)
-            entry.proofs[said.proof_hash] = self._ctx.tasks.spawn(work, f"fetch {request_tag(entry.id)}")
+            spawned = self._ctx.tasks.spawn(self._get_proof(entry, said), "fetch", about=entry.id)
+            entry.proofs[said.proof_hash] = spawned
 
     async def _get_proof(self, entry: Entry, said: Announcement) -> None:
         while True:
@@ -450,20 +460,20 @@ class Jobs:
             self._ctx.meters.reached(entry, now)
             if phase.ended:
                 entry.ended_ms = self._unix_ms()
-            self._ctx.tasks.spawn(self._ctx.store.put_job(entry.row(now)), "summary")
+            self._ctx.tasks.spawn(self.journal.sum_up(entry), "summary")
         self._ctx.changed()
 
     def settle_phase(self, entry: Entry, phase: Phase | None) -> None:
         """The chain's word about a request: settled, paid, or neither after a reorganisation."""
         entry.settled = phase
+        if phase is not None and entry.proving is not None:
+            entry.proving.cancel()
         self._owed.pop(entry.consumer, None)
         self._refresh(entry)
 
     def refuse(self, entry: Entry, reason: str) -> None:
         """Another request on the same nonce counts."""
         entry.error = reason
-        if entry.proving is not None:
-            entry.proving.cancel()
         if entry.timer is not None:
             entry.timer.cancel()
         self.settle_phase(entry, Phase.REFUSED)
@@ -488,11 +498,3 @@ class Jobs:
                 if task is not None:
                     task.cancel()
             del self.entries[entry.id]
-
-
-def _is_suspect(entry: Entry) -> bool:
-    """Somebody voted against a proof, contradicted itself, or announced twice."""
-    job = entry.job
-    provers = [prover for prover, _ in job.announcements]
-    odd = any(tally.equivocators or tally.count(False) for tally in job.tallies.values())
-    return odd or len(set(provers)) < len(provers)

@@ -78,12 +78,10 @@ class Gauges:
 
     Attributes:
         host_restarts: how often the network's host was started again.
-        gossip_refused: gossip messages that were malformed, stale or not their author's to send.
         store_bytes: what the journal and the blobs take on the disk; may block.
     """
 
     host_restarts: Callable[[], int] = nothing
-    gossip_refused: Callable[[], int] = nothing
     store_bytes: Callable[[], int] = nothing
 
 

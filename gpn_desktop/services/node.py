@@ -16,17 +16,7 @@ from gpn_desktop.core.events import ProveFailed
 from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.messages import PeerMessage, VotesMessage
 from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
-from gpn_desktop.ports.chain import (
-    Chain,
-    ChainDown,
-    ChainEvent,
-    ChainUp,
-    ConsumerChanged,
-    NewHead,
-    Reorged,
-    SnapshotTaken,
-    TxRecord,
-)
+from gpn_desktop.ports.chain import Chain, TxRecord
 from gpn_desktop.ports.network import PeerInfo, PeerUp, Received
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
@@ -39,6 +29,7 @@ from gpn_desktop.services.catalogue import Catalogue, start_trial
 from gpn_desktop.services.context import Context, log
 from gpn_desktop.services.earnings import Earnings
 from gpn_desktop.services.entry import Entry, view_of_row
+from gpn_desktop.services.following import Following
 from gpn_desktop.services.history import transactions_of
 from gpn_desktop.services.images import Images, MemoryImageBook
 from gpn_desktop.services.intake import Intake
@@ -55,7 +46,6 @@ from gpn_desktop.services.workshop import Workshop
 
 CLOSE_SECONDS: Final = 5.0  # for each part; all of them are quick unless something is stuck
 WORK_SECONDS: Final = 3.0  # for work that has been told to end
-EVENT_PAUSE: Final = 0.5  # seconds between two tries to work through an event of the chain
 MAX_MESSAGES: Final = 256  # from peers, in work at a time
 RESYNC_SECONDS: Final = 60.0
 HOUSEKEEPING_SECONDS: Final = 3600.0
@@ -78,7 +68,6 @@ class Node:
         workshop.spoils = self.canaries.wanted
         self.intake = Intake(ctx, authority, self.book, self.outbox)
         self._chain = chain
-        self._chain_up = chain is not None
         self._serving: dict[Address, ImageRef] = {}
         self.images = images or Images(ctx.runtime, None, MemoryImageBook())
         self.images.attach(self._serving.values, ctx.changed)
@@ -101,6 +90,11 @@ class Node:
             self.membership.begin, self.membership.end = self._begin, self._end
             self.membership.working = self._working_for
         self.catalogue = Catalogue(ctx, chain, self.membership, self.book.entries)
+        self._following: Following | None = None
+        if chain is not None and self.earnings is not None:
+            self._following = Following(
+                ctx, chain, self.earnings.authority, self.book, self.intake, self.earnings, self.catalogue
+            )
 
     # start and stop ---------------------------------------------------------------------------------------
 
@@ -108,10 +102,9 @@ class Node:
         """Open everything, take up what the journal left open, and serve."""
         await self.ctx.store.open()
         await self.ctx.runtime.start()
-        if self._chain is not None and isinstance(self.authority, ChainAuthority):
-            saved = await self.ctx.store.get("from_block")
-            await self._chain.start(int.from_bytes(saved, "big") if saved else 0)
-            self.authority.saw(await self._chain.head())
+        if self._following is not None:
+            await self._following.start()
+        await self.book.journal.start(self._chain)
         if self.earnings is not None:
             await self.earnings.start()
         if self.pausing is not None:
@@ -123,13 +116,12 @@ class Node:
             await self.ctx.network.join(consumer)
             self.ctx.tasks.spawn(self._prepare(consumer), "image")
         await self.canaries.start()
-        await self.intake.restore()
-        await self._settle_restored()
+        await self._recover()
         self.ctx.tasks.spawn(self._follow_network(), "network events")
         self.ctx.tasks.spawn(self._resync(), "sync")
         self.ctx.tasks.spawn(self._keep_house(), "housekeeping")
-        if self._chain is not None:
-            self.ctx.tasks.spawn(self._follow_chain(self._chain), "chain events")
+        if self._following is not None:
+            self.ctx.tasks.spawn(self._following.run(), "chain events")
             self.catalogue.look_again()
         self.ctx.changed()
 
@@ -159,13 +151,12 @@ class Node:
     def _served(self) -> tuple[Address, ...]:
         return self.ctx.serve
 
-    async def _settle_restored(self) -> None:
-        if self.earnings is None:
-            return
-        for entry in list(self.book.entries.values()):
-            self.earnings.watch.suspect(entry)
-            if entry.job.accepted is not None and entry.settled is None:
-                self.ctx.tasks.spawn(self.earnings.accepted(entry), "settle again")
+    async def _recover(self) -> None:
+        """What the journal left open is compared with the chain before anything is said or done about it."""
+        await self.intake.restore()
+        if self._following is not None:
+            await self._following.catch_up()
+        await self.intake.resume()
 
     async def aclose(self) -> None:
         """Close intake, work, network, containers, chain, store, in this order."""
@@ -235,8 +226,11 @@ class Node:
         """Payloads and proofs would fill any disk in time; statements and summaries are small and stay."""
         while True:
             before = self.ctx.clock.unix() - self.ctx.options.keep_blobs_seconds
-            gone = await self.ctx.store.forget_blobs(int(before * 1000))
-            if gone:
+            try:
+                gone = await self.ctx.store.forget_blobs(int(before * 1000))
+            except errors.StoreFull as error:  # removing takes a little room as well
+                self.ctx.alert(str(error))
+            else:
                 log.info("%d old payloads and proofs removed", gone)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
@@ -256,51 +250,6 @@ class Node:
                     await self.intake.sync(random.choice(peers).peer, consumer)
                 except errors.GpnError as error:
                     log.info("not synced: %s", error)
-
-    async def _follow_chain(self, chain: Chain) -> None:
-        async for event in chain.events():
-            await self._work_through(event)
-
-    async def _work_through(self, event: ChainEvent) -> None:
-        """Each event is told once: one that meets an absent chain or a full disk is tried until done."""
-        while True:
-            try:
-                await self._on_chain(event)
-            except (errors.ChainUnreachable, errors.StoreFull) as error:
-                log.warning("chain event %s waits: %s", type(event).__name__, error)
-                await asyncio.sleep(EVENT_PAUSE)
-            except errors.GpnError as error:
-                log.error("chain event %s: %s", type(event).__name__, error)
-                return
-            else:
-                return
-
-    async def _on_chain(self, event: ChainEvent) -> None:
-        authority = self.authority
-        if isinstance(event, NewHead | ChainUp) and isinstance(authority, ChainAuthority):
-            authority.saw(event.block)
-            for entry in list(self.book.entries.values()):
-                if (entry.job.order is None or entry.recheck_order) and not entry.phase.ended:
-                    await self.book.learn_order(entry)
-            self.book.tick()
-            await self.intake.unpark()
-        if isinstance(event, Reorged) and isinstance(authority, ChainAuthority):
-            authority.reorged()
-            for entry in list(self.book.entries.values()):
-                if not entry.job.announcements and not entry.phase.ended:
-                    entry.recheck_order = True  # the beacon block may not be there again yet
-                    await self.book.learn_order(entry)
-        if isinstance(event, ChainUp | ChainDown):
-            self._chain_up = isinstance(event, ChainUp)
-            self.ctx.changed()
-        if isinstance(event, SnapshotTaken | ConsumerChanged):
-            self.catalogue.look_again()
-        if isinstance(event, SnapshotTaken) and self.membership is not None:
-            await self.membership.on_snapshot(event)
-        if isinstance(event, SnapshotTaken) and event.consumer in self._served():
-            self.ctx.emit("snapshot", {"consumer": event.consumer.hex(), "snapshot": event.snapshot_id})
-        if self.earnings is not None:
-            await self.earnings.on_event(event)
 
     # what others ask of this node (ports.network.History) ---------------------------------------------------
 
@@ -326,11 +275,12 @@ class Node:
             network=ctx.options.network,
             version=ctx.options.version,
             head=self.authority.head if isinstance(self.authority, ChainAuthority) else 0,
-            chain_up=self._chain_up,
+            chain_up=self._following is not None and self._following.up,
             peers=len(ctx.network.peers()),
             running=self.book.running,
             paused=self.book.paused or self.book.barred,
-            dropped=ctx.network.dropped(),
+            drops=ctx.network.drops(),
+            bans=ctx.network.bans(),
             runtime=ctx.runtime.label,
             listen=ctx.network.listen_addresses(),
             jobs=tuple(entry.view(now) for entry in reversed(entries)),

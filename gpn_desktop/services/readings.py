@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,8 @@ class Readings:
     Attributes:
         open: requests in work, by phase.
         transactions: the latest ``TRANSACTIONS`` of the journal, by state.
-        earned: gwei, by where they are: in_window, claimable or withdrawn. A reorganisation can take some back.
+        drops: what the network dropped, by reason (see ``ports.network.Drops``).
+        earned: gwei, by where it is: in_window, claimable or withdrawn; a reorganisation can take some back.
         fees: gwei of gas paid.
         round_trips: seconds, by quantile, of the peers that answered a ping.
         chain_head_age: seconds since the head's time; None without a chain, or before its first block.
@@ -55,8 +56,8 @@ class Readings:
     transactions: Counted = field(default_factory=dict)
     earned: Mapping[str, float] = field(default_factory=dict)
     fees: float = 0.0
-    dropped: int = 0
-    gossip_refused: int = 0
+    drops: Counted = field(default_factory=dict)
+    bans: int = 0
     host_restarts: int = 0
     peers: int = 0
     round_trips: Mapping[str, float] = field(default_factory=dict)
@@ -103,8 +104,8 @@ async def read(node: Node) -> Readings:
             "withdrawn": earnings.withdrawn / WEI_PER_GWEI,
         },
         fees=earnings.fees / WEI_PER_GWEI,
-        dropped=view.dropped,
-        gossip_refused=meters.gauges.gossip_refused(),
+        drops={(f.name,): getattr(view.drops, f.name) for f in fields(view.drops)},
+        bans=len(view.bans),
         host_restarts=meters.gauges.host_restarts(),
         peers=view.peers,
         round_trips=_round_trips(node),

@@ -7,6 +7,7 @@ from enum import Enum
 
 from gpn_desktop.core.types import Address, Gwei, Hash32, Wei
 from gpn_desktop.ports.cluster import WorkerView
+from gpn_desktop.ports.network import Ban, Drops
 
 
 class Phase(Enum):
@@ -151,7 +152,7 @@ class NodeView:
     peers: int
     running: int
     paused: bool
-    dropped: int
+    drops: Drops
     runtime: str
     listen: tuple[str, ...] = ()
     jobs: tuple[JobView, ...] = ()  # open ones and the latest ended, newest first
@@ -159,3 +160,4 @@ class NodeView:
     consumers: tuple[ConsumerView, ...] = ()
     alerts: tuple[str, ...] = ()
     workers: tuple[WorkerView, ...] = ()
+    bans: tuple[Ban, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -17,8 +16,9 @@ from gpn_desktop.composition import demo
 from gpn_desktop.core.types import Address
 from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.services.consumer import Order
-from gpn_desktop.services.demo.stage import WINDOW, Operator, Stage
+from gpn_desktop.services.demo.stage import Operator, Stage
 from gpn_desktop.services.views import Phase
+from tests.e2e.money import everybody_is_paid, reaches
 from tests.e2e.world import eventually
 
 ARGS = demo.DemoArgs(nodes=4, requests=1, cheat=0, crash=False, builtin=True, keep=False)
@@ -67,43 +67,6 @@ async def proved_by(stage: Stage, prover: Address, ref: str) -> Order:
     raise AssertionError("no request has the wanted first prover")
 
 
-async def until(stage: Stage, order: Order, phase: Phase) -> None:
-    assert stage.gateway is not None
-    async with asyncio.timeout(90):
-        async for view in stage.gateway.watch(order.id):
-            if view.phase is phase:
-                return
-    raise AssertionError(f"the request never was {phase.value}")
-
-
-async def everybody_is_paid(stage: Stage, orders: list[Order]) -> None:
-    """Each request is in one settlement, and every payout address has exactly its share."""
-    assert stage.chain is not None
-    for order in orders:
-        await until(stage, order, Phase.SETTLED)
-    await stage.localnet.advance(WINDOW + 1)
-    for order in orders:
-        await until(stage, order, Phase.PAID)
-    settled = [record.request_id for event in stage.books.settled.values() for record in event.records]
-    assert sorted(settled) == sorted(order.id for order in orders)
-    owed, burned = await stage.books.expected(stage.chain)
-    assert sum(owed.values()) + burned == len(orders) * REWARD * 10**9
-    for operator in stage.operators:
-        await payout_is(stage, operator, owed[operator.address])
-
-
-async def payout_is(stage: Stage, operator: Operator, wei: int) -> None:
-    assert stage.chain is not None
-    mark = 0
-    async with asyncio.timeout(60):
-        while (has := await stage.chain.balance(operator.spec.payout)) < wei:
-            told = await stage.crew.until(
-                lambda t: t.address == operator.address and t.name == "withdrawn", 60, mark
-            )
-            mark = stage.crew.told.index(told) + 1
-    assert has == wei, operator.spec.name
-
-
 @pytest.mark.parametrize("when", ["signed", "sent"])
 async def test_killed_at_a_boundary_it_settles_once_and_is_paid(tmp_path: Path, when: str) -> None:
     async with network(tmp_path, when) as (stage, victim):
@@ -117,7 +80,7 @@ async def test_killed_at_a_boundary_it_settles_once_and_is_paid(tmp_path: Path, 
 async def test_killed_in_a_reorganisation_that_drops_its_settlement(tmp_path: Path) -> None:
     async with network(tmp_path) as (stage, victim):
         order = await proved_by(stage, victim.address, "dropped")
-        await until(stage, order, Phase.SETTLED)
+        await reaches(stage, order.id, Phase.SETTLED)
         await eventually(lambda: bool(stage.books.settled))
         (event,) = stage.books.settled.values()
         stage.crew.kill(victim.address)
@@ -127,6 +90,6 @@ async def test_killed_in_a_reorganisation_that_drops_its_settlement(tmp_path: Pa
         await stage.localnet.reorganise(head.number - event.block.number + 1)
         await eventually(lambda: not stage.books.settled)
         # The gateway too has to have seen it go: the clock may not be moved before it is settled again.
-        await until(stage, order, Phase.VERIFIED)
+        await reaches(stage, order.id, Phase.VERIFIED)
         await stage.restart(victim)
         await everybody_is_paid(stage, [order])

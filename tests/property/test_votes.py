@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from gpn_desktop.core import effects as fx
 from gpn_desktop.core import events as ev
+from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.job import Job, step
-from tests.unit.core.world import T0, World
+from gpn_desktop.core.messages import possession
+from gpn_desktop.core.types import Address
+from tests.unit.core.world import T0, TIMEOUT, World, after
 
-WORLDS = {size: World(size=size, quorum=(size - 1) // 2 + 1) for size in (2, 3, 4, 5, 7)}
+WORLDS = {size: World(size=size, quorum=(size - 1) // 2 + 1) for size in (2, 3, 4, 5, 6, 7)}
 
 
 @st.composite
@@ -74,3 +77,32 @@ def test_repeating_everything_changes_nothing(election: tuple[World, list[ev.Eve
     again, more = outcome(w, events * times)
     assert again.tallies == once.tallies
     assert [e for e in more if isinstance(e, fx.Accept)] == [e for e in out if isinstance(e, fx.Accept)]
+
+
+def cast_by(w: World, me: Address, heard: list[Address]) -> list[Address]:
+    """The provers of whose proofs a member signs ``valid``, when it hears of all of them in this order."""
+    late = after(len(heard) * TIMEOUT - 1)  # every prover's turn has begun
+    job, _ = step(w.job(me), w.known(), T0)
+    signed = []
+    for prover in heard:
+        job, _ = step(job, w.announced(prover, bytes(prover)), late)
+    for prover in heard:
+        proof = bytes(prover)
+        result = ev.Validated(prover, keccak(proof), True, possession(me, proof))
+        job, out = step(job, result, late) if prover != me else (job, ())
+        signed += [e.vote.prover for e in out if isinstance(e, fx.Cast)]
+    return signed
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(WORLDS)), st.randoms(use_true_random=False))
+def test_honest_members_never_make_two_proofs_valid(size: int, chance: random.Random) -> None:
+    """After a partition each may have heard of the proofs in an order of its own."""
+    w = WORLDS[size]
+    provers = list(w.order[: chance.randint(2, min(size, 3))])
+    votes = []
+    for me in w.order:
+        chance.shuffle(provers)
+        votes += cast_by(w, me, provers)
+    verified = [prover for prover in provers if votes.count(prover) >= w.quorum]
+    assert len(verified) <= 1

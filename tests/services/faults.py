@@ -69,6 +69,15 @@ def keeps_own(kind: type[PeerMessage]) -> Matches:
     return matches
 
 
+def keeps_others(kind: type[PeerMessage]) -> Matches:
+    """The call that journals somebody else's statement of a kind."""
+
+    def matches(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+        return name == "keep" and isinstance(args[2], kind) and not named.get("own")
+
+    return matches
+
+
 keeps_request = keeps_own(RequestMessage)
 keeps_announcement = keeps_own(AnnouncementMessage)
 keeps_vote = keeps_own(VotesMessage)

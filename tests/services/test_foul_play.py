@@ -11,7 +11,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.messages import AnnouncementMessage, DeclineMessage, VotesMessage
 from gpn_desktop.core.types import Gwei, Vote
-from gpn_desktop.services import jobs
+from gpn_desktop.services import jobs, journal
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
 from tests.services.faults import keeps_vote, true_proof
@@ -216,7 +216,7 @@ async def test_what_strangers_say_before_the_order_is_known_does_not_crowd_out_t
 
 
 async def test_a_full_disk_delays_a_vote_and_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "STORE_PAUSE", 0.01)
+    monkeypatch.setattr(journal, "STORE_PAUSE", 0.01)
     async with world(3) as net:
         order = await net.order()
         *_, last = await net.ranked(order)

@@ -59,6 +59,25 @@ async def test_the_chain_goes_away_between_a_verdict_and_its_settlement() -> Non
         assert net.settled() == 1
 
 
+async def test_who_missed_the_verdict_names_the_prover_that_the_chain_credits() -> None:
+    """It was away when the others voted; the turns that passed for it alone are nobody's concern."""
+    async with world(4) as net:
+        order = await one_proved_by(net, net.members[0], "missed")
+        away = net.members[3]
+        net.members[0].bench.may_prove.clear()
+        await net.send(order)
+        for member in net.members:
+            await until(lambda m=member: m.knows(order))  # type: ignore[misc]
+        net.hub.leave(away.network)
+        net.members[0].bench.may_prove.set()
+        for member in net.members:
+            await member.reach(order, Phase.SETTLED)
+        net.clock.ahead += 70  # another's turn, had there been no verdict
+        seen = [(v.prover, v.attempt) for v in (member.view(order) for member in net.members)]
+        assert seen == [(net.members[0].address, 0)] * 4
+        assert away.view(order).proof_hash is None
+
+
 async def test_what_waited_while_the_chain_was_away_is_settled_beside_what_was_sent_before() -> None:
     """One request's transaction is in the journal, another's is not: one batch's name must not hide both."""
     async with world(3, capacity=8) as net:

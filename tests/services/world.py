@@ -251,11 +251,12 @@ async def quiet(turns: int = 40) -> None:
 
 @asynccontextmanager
 async def world(
-    size: int = 4, confirmations: int = 0, beacon_delay: int = 0, **options: Any
+    size: int = 4, confirmations: int = 0, beacon_delay: int = 0, hub: Any = None, **options: Any
 ) -> AsyncIterator[World]:
+    """``hub`` makes the networks of the nodes; one in memory unless another is given."""
     clock = Clock()
     ledger = MemoryLedger(PARAMS, clock=clock.unix)
-    hub = MemoryHub()
+    hub = MemoryHub() if hub is None else hub
     consumer_key = key_of("consumer")
     ledger.fund(consumer_key.address, Wei(10 * ETHER))
     journal = MemoryStore()

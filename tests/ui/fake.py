@@ -29,7 +29,7 @@ from gpn_desktop.core.types import (
     to_wei,
 )
 from gpn_desktop.ports.chain import TxRecord
-from gpn_desktop.ports.network import PeerInfo
+from gpn_desktop.ports.network import Drops, PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images, MemoryImageBook
@@ -228,7 +228,7 @@ def demo_view() -> NodeView:
         peers=4,
         running=1,
         paused=False,
-        dropped=3,
+        drops=Drops(full=1, flood=812, malformed=14, stale=3),
         runtime="builtin:test",
         listen=(
             "/ip4/127.0.0.1/tcp/41873/p2p/16Uiu2HAmPc8sQZqkTgQ3f8rXW5yJ1bVnKd4o7u9Lx2sE6tRaYh",
@@ -257,7 +257,7 @@ def empty_view() -> NodeView:
         peers=0,
         running=0,
         paused=False,
-        dropped=0,
+        drops=Drops(),
         runtime="groth16",
     )
 

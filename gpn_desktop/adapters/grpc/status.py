@@ -19,6 +19,7 @@ _S = grpc.StatusCode
 STATUS: Final[dict[type[GpnError], grpc.StatusCode]] = {
     errors.NoCommitteePeers: _S.UNAVAILABLE,
     errors.StoreFull: _S.RESOURCE_EXHAUSTED,
+    errors.StoreForbidden: _S.RESOURCE_EXHAUSTED,
     errors.StoreClosed: _S.UNAVAILABLE,
     errors.ChainUnreachable: _S.UNAVAILABLE,
     errors.NetworkDown: _S.UNAVAILABLE,

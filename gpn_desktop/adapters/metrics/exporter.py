@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 from gpn_desktop.services.meters import Spread
 from gpn_desktop.services.readings import Counted, Readings
 
+Found = Mapping[tuple[str, ...], float]
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -98,29 +100,26 @@ def _money(now: Readings) -> Iterator[Metric]:
         "gpn_transactions", "The latest 500 transactions of the journal, by state.",
         ("state",), now.transactions,
     )  # fmt: skip
-    earned = {(where,): amount for where, amount in now.earned.items()}
+    earned: Found = {(where,): amount for where, amount in now.earned.items()}
     yield _gauge("gpn_earned_gwei", "Earned, by where it is.", ("state",), earned)
     yield _gauge("gpn_fees_gwei", "Paid for gas.", (), {(): now.fees})
 
 
 def _network(now: Readings) -> Iterator[Metric]:
     yield _gauge("gpn_peers", "Connected peers.", (), {(): now.peers})
-    trips = {(quantile,): seconds for quantile, seconds in now.round_trips.items()}
+    trips: Found = {(quantile,): seconds for quantile, seconds in now.round_trips.items()}
     yield _gauge(
-        "gpn_peer_round_trip_seconds", "Of the connected peers, the quickest (0), the median, the slowest (1).",
+        "gpn_peer_round_trip_seconds", "Of connected peers: the quickest (0), the median, the slowest (1).",
         ("quantile",), trips,
     )  # fmt: skip
-    yield _counter("gpn_network_drops", "Messages dropped, for there were too many.", (), {(): now.dropped})
-    yield _counter(
-        "gpn_gossip_refused", "Messages that were malformed, stale or not their author's.",
-        (), {(): now.gossip_refused},
-    )  # fmt: skip
+    yield _counter("gpn_network_drops", "What peers sent and was dropped, by reason.", ("reason",), now.drops)
+    yield _gauge("gpn_bans", "Peers that are banned at present.", (), {(): now.bans})
     yield _counter("gpn_network_restarts", "Restarts of the peer-to-peer host.", (), {(): now.host_restarts})
 
 
 def _chain(now: Readings) -> Iterator[Metric]:
-    up = {} if now.chain_up is None else {(): int(now.chain_up)}
-    age = {} if now.chain_head_age is None else {(): now.chain_head_age}
+    up: Found = {} if now.chain_up is None else {(): int(now.chain_up)}
+    age: Found = {} if now.chain_head_age is None else {(): now.chain_head_age}
     yield _gauge("gpn_chain_up", "Whether an endpoint answers; absent in testing mode.", (), up)
     yield _gauge("gpn_chain_head", "Number of the latest block.", (), {(): now.chain_head} if up else {})
     yield _gauge("gpn_chain_head_age_seconds", "Since the time of the latest block.", (), age)
@@ -148,7 +147,7 @@ def _counter(name: str, about: str, labels: tuple[str, ...], counted: Counted) -
     return family
 
 
-def _gauge(name: str, about: str, labels: tuple[str, ...], found: Mapping[tuple[str, ...], float]) -> Metric:
+def _gauge(name: str, about: str, labels: tuple[str, ...], found: Found) -> Metric:
     family = GaugeMetricFamily(name, about, labels=labels)
     for key, value in found.items():
         family.add_metric(key, value)

@@ -1,4 +1,4 @@
-"""One page over HTTP, for a Prometheus that comes by: whatever comes instead is bounded, answered, and closed.
+"""One page over HTTP, for a Prometheus that comes by: whatever comes instead is bounded and answered.
 
 It runs on the loop of the services, so nothing here may wait for a client, or work for one, without an end.
 """
@@ -105,7 +105,7 @@ class MetricsServer:
                     writer.close()
                     await writer.wait_closed()
         finally:
-            writer.transport.abort()  # nothing that was written is lost by it: either it is out, or time is up
+            writer.transport.abort()  # what was written is out, or its time is up
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         try:

@@ -115,10 +115,13 @@ async def _attempt(download: Download, provider: Address, open_stream: Open) -> 
 
 
 class Shelf:
-    """Blobs being served, so that several peers that fetch one share its bytes."""
+    """Blobs being served, so that several peers that fetch one share its bytes.
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    At most ``room`` bytes are held; for what does not fit its askers have to come again.
+    """
+
+    def __init__(self, read: Read, room: int) -> None:
+        self._read, self._room = read, room
         self._blobs: dict[Hash32, tuple[bytes, int]] = {}
 
     async def take(self, hash32: Hash32) -> bytes | None:
@@ -126,6 +129,11 @@ class Shelf:
         held = self._blobs.get(hash32)
         blob = held[0] if held is not None else await self._read(hash32)
         if blob is None or len(blob) > MAX_BLOB_BYTES:
+            return None
+        if (
+            hash32 not in self._blobs
+            and len(blob) + sum(len(b) for b, _ in self._blobs.values()) > self._room
+        ):
             return None
         first, users = self._blobs.get(hash32, (blob, 0))
         self._blobs[hash32] = (first, users + 1)

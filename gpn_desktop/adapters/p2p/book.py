@@ -22,7 +22,7 @@ MAX_TEXT: Final = 256
 
 @dataclass(slots=True)
 class Entry:
-    """One peer's addresses, most recently learnt last. ``kept`` entries were configured."""
+    """One peer's addresses, the one that worked or was learnt last at the end. ``kept``: was configured."""
 
     addresses: list[str] = field(default_factory=list)
     failures: int = 0
@@ -57,14 +57,14 @@ def seen_from(address: str, remote: str | None) -> str:
     A host that only means something on the peer's own machine is replaced; any other is left as it is.
     """
     peer, where = split(address)
-    host = where.value_for_protocol("ip4") if "ip4" in str(where) else None
-    if host is None or remote is None:
+    family, host = str(where).split("/")[1:3]
+    if not family.startswith("ip") or remote is None:
         return address
-    claimed, observed = ip_address(host), ip_address(remote)
+    claimed, observed = ip_address(host), ip_address(remote.partition("%")[0])
     local = claimed.is_unspecified or (claimed.is_loopback and not observed.is_loopback)
-    if not local or observed.version != 4:
+    if not local or observed.version != claimed.version:
         return address
-    return f"/ip4/{remote}/tcp/{where.value_for_protocol('tcp')}/p2p/{peer}"
+    return f"/{family}/{observed}/tcp/{where.value_for_protocol('tcp')}/p2p/{peer}"
 
 
 class AddressBook:
@@ -92,7 +92,7 @@ class AddressBook:
         if self._path is None or not self._dirty:
             return
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(sorted(self.addresses())))
+        draft.write_text(json.dumps(self.addresses()))
         os.replace(draft, self._path)  # noqa: PTH105 - atomic on every system
         self._dirty = False
 
@@ -115,6 +115,14 @@ class AddressBook:
             entry.addresses = [*entry.addresses, text][-MAX_ADDRESSES:]
             self._dirty = True
         return peer
+
+    def worked(self, peer: ID, where: str) -> None:
+        """An address led to the peer: it is tried first the next time, and is the last to be pushed out."""
+        entry = self.entries.get(peer)
+        if entry is not None and where in entry.addresses[:-1]:
+            entry.addresses.remove(where)
+            entry.addresses.append(where)
+            self._dirty = True
 
     def _make_room(self) -> bool:
         candidates = [(e.failures, p) for p, e in self.entries.items() if not e.kept and e.failures]

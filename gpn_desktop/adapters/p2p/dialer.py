@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,15 +19,19 @@ from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.stack import Stack
 
-DIAL_SECONDS: Final = 8.0
+DIAL_SECONDS: Final = 6.0  # for one address
 TOGETHER: Final = 8  # dials at a time
 WANTED: Final = 40  # connections; a committee has at most 32 members
+HASTE: Final = 5.0  # seconds after a dial in which nothing brings the next one forward
 
 
 @dataclass(slots=True)
 class _Plan:
+    """Times are trio's."""
+
     delay: float
-    due: float  # trio time
+    due: float
+    tried: float = -math.inf
 
 
 class Dialer:
@@ -43,6 +48,14 @@ class Dialer:
     def lost(self, peer: ID) -> None:
         """A connection ended; both sides would dial at once, so wait a random moment."""
         self._plans[peer] = _Plan(self._options.reconnect_min, trio.current_time() + self._jitter(0.5))
+        self.poke()
+
+    def found(self) -> None:
+        """A connection is there. Peers that were lost together come back together, so try the others soon."""
+        now = trio.current_time()
+        for plan in self._plans.values():
+            if now - plan.tried > HASTE:
+                plan.due = min(plan.due, now + self._jitter(0.5))
         self.poke()
 
     async def run(self, stack: Stack) -> None:
@@ -80,7 +93,8 @@ class Dialer:
                 self._plans.pop(peer, None)
             else:
                 plan = self._plans.setdefault(peer, _Plan(self._options.reconnect_min, 0))
-                plan.due = trio.current_time() + self._jitter(plan.delay)
+                plan.tried = trio.current_time()
+                plan.due = plan.tried + self._jitter(plan.delay)
                 plan.delay = min(plan.delay * 2, self._options.reconnect_max)
         self.poke()
 
@@ -94,16 +108,24 @@ class Dialer:
             return stack.connected(peer)
         self._dialing[peer] = trio.Event()
         try:
-            patches.forget_failures(stack.host, peer)
-            stack.host.get_peerstore().clear_addrs(peer)
-            with trio.move_on_after(DIAL_SECONDS):
-                await stack.host.connect(PeerInfo(peer, [Multiaddr(a) for a in entry.addresses]))
-        except STREAM_ERRORS:
-            entry.failures += 1
-        else:
-            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
+            for where in reversed(entry.addresses):
+                if await self._dial_at(stack, peer, where):
+                    self._book.worked(peer, where)
+                    break
         finally:
+            entry.failures = 0 if stack.connected(peer) else entry.failures + 1
             self._dialing.pop(peer).set()
+        return stack.connected(peer)
+
+    async def _dial_at(self, stack: Stack, peer: ID, where: str) -> bool:
+        """One address at a time: of several the library tries one, and always the same."""
+        patches.forget_failures(stack.host, peer)
+        stack.host.get_peerstore().clear_addrs(peer)
+        with trio.move_on_after(DIAL_SECONDS):
+            try:
+                await stack.host.connect(PeerInfo(peer, [Multiaddr(where)]))
+            except STREAM_ERRORS:
+                return stack.connected(peer)
         return stack.connected(peer)
 
     def _jitter(self, delay: float) -> float:

@@ -17,14 +17,18 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, patches, peers
+from gpn_desktop.adapters.p2p import attest, blobs, book, codec, history, lan, patches, peers
+from gpn_desktop.adapters.p2p.control import ControlGuard
 from gpn_desktop.adapters.p2p.dialer import Dialer
+from gpn_desktop.adapters.p2p.doors import Doors
 from gpn_desktop.adapters.p2p.frames import STREAM_ERRORS, BadFrame, Broken, Frames
-from gpn_desktop.adapters.p2p.guards import Buckets, GossipGuard, Standing
+from gpn_desktop.adapters.p2p.guards import GossipGuard
 from gpn_desktop.adapters.p2p.identity import ForeignKey, Roster, peer_of_secret
 from gpn_desktop.adapters.p2p.inbox import Inbox
 from gpn_desktop.adapters.p2p.options import NetworkOptions
-from gpn_desktop.adapters.p2p.stack import Stack, build, running
+from gpn_desktop.adapters.p2p.stack import Gates, Stack, build, running
+from gpn_desktop.adapters.p2p.standing import Buckets, Standing
+from gpn_desktop.adapters.p2p.tally import Drop
 from gpn_desktop.adapters.p2p.topics import Kind, Names
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid
 from gpn_desktop.core.messages import MAX_BLOB_BYTES, PeerMessage
@@ -39,6 +43,9 @@ OPEN_SECONDS: Final = 5.0  # for a stream to be opened
 SYNC_SECONDS: Final = 15.0
 TOGETHER: Final = 8  # own fetches at a time
 LIE_STRIKES: Final = 3.0  # a wrong blob costs its sender more than a malformed message
+OVERRUN_STRIKES: Final = 4.0  # a connection that had to be cut
+HURRY_STRIKE: Final = 0.05  # a pause in reading one
+CUT_SECONDS: Final = 1.0  # for a banned peer's connection to end in order
 TIDY_EVERY: Final = 10.0
 FIRST_EXCHANGE: Final = 0.5
 FIRST_PING: Final = 1.0  # not while the connection is still being made
@@ -70,18 +77,20 @@ class Engine:
         self.me = peer_of_secret(key.secret)
         self.roster = Roster()
         self.standing = Standing(self._on_ban)
-        self.guard = GossipGuard(
-            self.me, domain, self.names, options.limits, self.roster, self.standing, inbox.put
-        )
+        self.tally = inbox.tally
+        limits, about = options.limits, (self.roster, self.standing, inbox.tally)
+        self.guard = GossipGuard(self.me, domain, self.names, limits, *about, inbox.put)
+        self._control = ControlGuard(self.names, limits, *about)
         self.book = book.AddressBook(options.book, self.me)
         self.links: dict[Address, Link] = {}
         self.stack: Stack | None = None
         self.listening: tuple[str, ...] = ()
+        self._places: tuple[str, ...] = ()  # where this machine itself listens
         self.restarts = 0
         self._joined: set[Address] = set()
         self._streams = Buckets(options.limits.stream_rate, options.limits.stream_burst)
         self._uploads: dict[Address, int] = {}
-        self._shelf = blobs.Shelf(read_blob)
+        self._shelf = blobs.Shelf(read_blob, options.limits.served_bytes)
         self._dialer = Dialer(self.book, options, self._wanted)
         self._port = options.port
         self._nursery: trio.Nursery | None = None
@@ -108,7 +117,7 @@ class Engine:
             self._give_attest,
         )
         heir.standing.inherit(self.standing)
-        heir.guard.flooded, heir.guard.invalid = self.guard.flooded, self.guard.invalid
+        heir.guard.inherit(self.guard)
         heir._joined, heir.restarts = self._joined, self.restarts + 1
         return heir
 
@@ -141,10 +150,11 @@ class Engine:
             await trio.sleep(RESTART_PAUSE)
 
     async def _host(self, ready: Callable[[], None]) -> None:
-        stack = build(self._key, self._options.limits, self._gate)
+        limits = self._options.limits
+        gates = Gates(Doors(limits, self.tally), self._gate, self._overrun, self._hurried)
+        stack = build(self._key, limits, gates)
         self._wire(stack)
-        listen = Multiaddr(f"/ip4/{self._options.host}/tcp/{self._port}")
-        async with running(stack, listen):
+        async with running(stack, peers.listeners(self._options.host, self._port)):
             self._learn_port(stack)
             self.stack = stack
             for topic in (self.names.topic(Kind.STATUS, None), *self._topics()):
@@ -153,11 +163,12 @@ class Engine:
                 self._nursery = nursery
                 nursery.start_soon(self._dialer.run, stack)
                 nursery.start_soon(self._housekeeping, stack)
+                if self._options.mdns:
+                    nursery.start_soon(lan.run, self.names.base, self._places, self._found)
                 ready()
 
     def _wire(self, stack: Stack) -> None:
-        patches.protect(stack.host, stack.pubsub, self.guard.admit)
-        vars(stack.pubsub)["notify_subscriptions"] = self.guard.accept
+        patches.protect(stack.host, stack.pubsub, self.guard, self._control)
         stack.swarm.register_notifee(_Watcher(self))
         for name, handler in (
             (self.names.fetch, self._serve_fetch),
@@ -172,9 +183,8 @@ class Engine:
         if not places:  # the library only logs why
             raise OSError(f"cannot listen on {self._options.host}, port {self._port}")
         self._port = int(places[0].value_for_protocol("tcp"))
-        self.listening = self._options.announce or peers.own_addresses(
-            self._options.host, self._port, str(self.me)
-        )
+        self._places = peers.own_addresses(places, self.me)
+        self.listening = peers.announced(self._options.announce, self.me) or self._places
 
     def _all_down(self) -> None:
         self.stack, self._nursery = None, None
@@ -203,10 +213,21 @@ class Engine:
         try:
             address = self.roster.address(peer)
         except ForeignKey:
+            self.tally.add(Drop.CONNECTIONS)
             return False
         limits = self._options.limits
         room = limits.peers - (limits.reserved if inbound else 0)
-        return not self.standing.banned(address) and len(self.links) < room
+        if self.standing.banned(address) or len(self.links) >= room:
+            self.tally.add(Drop.CONNECTIONS)
+            return False
+        return True
+
+    def _overrun(self, peer: ID, reason: str) -> None:
+        self.tally.add(Drop.STREAMS)
+        self.standing.strike(self.roster.address(peer), OVERRUN_STRIKES, reason)
+
+    def _hurried(self, peer: ID) -> None:
+        self.standing.strike(self.roster.address(peer), HURRY_STRIKE, "a flood of frames")
 
     def _wanted(self, peer: ID) -> bool:
         return not self.standing.banned(self.roster.address(peer))
@@ -215,9 +236,13 @@ class Engine:
         """A connection to a peer is there; maybe not its first."""
         address = self.roster.address(peer)
         if address in self.links:
+            # The peer may have given the others up: see whether they still carry anything.
+            for connection in self.stack.swarm.get_connections(peer) if self.stack is not None else ():
+                patches.check(connection.muxed_conn)
             return
         link = self.links[address] = Link(peer, remote)
         self._inbox.put(PeerUp(address))
+        self._dialer.found()
         if self._nursery is not None and self.stack is not None:
             self._nursery.start_soon(self._befriend, link)
             self._nursery.start_soon(self._measure, self.stack, link)
@@ -226,6 +251,9 @@ class Engine:
         """A connection to a peer ended; maybe not its last."""
         address = self.roster.address(peer)
         if self.stack is not None and self.stack.connected(peer):
+            patches.renew(self.stack.pubsub, peer)
+            if address in self.links:
+                self._inbox.put(PeerUp(address))  # gossip was on its way on the one that ended
             return
         if self.links.pop(address, None) is not None:
             self._inbox.put(PeerDown(address))
@@ -234,7 +262,7 @@ class Engine:
     def _on_ban(self, address: Address) -> None:
         link = self.links.get(address)
         if link is not None and self._nursery is not None and self.stack is not None:
-            self._nursery.start_soon(self.stack.swarm.close_peer, link.peer)
+            self._nursery.start_soon(self.stack.cut, link.peer, CUT_SECONDS)
 
     async def _befriend(self, link: Link) -> None:
         """Ask a new peer for others, often at first since it may have come just before them."""
@@ -268,6 +296,10 @@ class Engine:
         await frames.close()
         for address in learnt:
             self.book.learn(address)
+        self._dialer.poke()
+
+    def _found(self, address: str) -> None:
+        self.book.learn(address)
         self._dialer.poke()
 
     async def connect(self, address: str) -> None:
@@ -385,12 +417,14 @@ class Engine:
             frames = Frames(stream, self._options.limits.stall)
             busy = self._uploads.get(peer, 0) >= self._options.limits.uploads_per_peer
             if busy or not self._streams.take(peer):
+                self.tally.add(Drop.STREAMS)
                 await frames.abort()
                 return
             self._uploads[peer] = self._uploads.get(peer, 0) + 1
             try:
                 await handler(frames, peer, stream)
             except (BadFrame, PeerMessageInvalid) as error:
+                self.tally.add(Drop.STREAMS)
                 self.standing.strike(peer, 1.0, f"{error}")
                 await frames.abort()
             except Broken:

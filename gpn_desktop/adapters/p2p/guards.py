@@ -1,14 +1,13 @@
-"""Who may say how much: token buckets, strikes that fade, bans that expire, and the gossip validator.
+"""The two checkpoints of a gossip message, one before and one after its libp2p signature is checked.
 
-Everything here is synchronous and cheap, because it runs for every message before anything else does.
+Everything here is synchronous, because it runs for every message before anything else does; what costs
+nothing comes first, what costs a signature last.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from libp2p.peer.id import ID
@@ -17,6 +16,8 @@ from libp2p.pubsub.pb import rpc_pb2
 from gpn_desktop.adapters.p2p.codec import decode
 from gpn_desktop.adapters.p2p.identity import ForeignKey, Roster, is_node_id
 from gpn_desktop.adapters.p2p.options import Limits
+from gpn_desktop.adapters.p2p.standing import FLOOD_STRIKE, Buckets, Standing
+from gpn_desktop.adapters.p2p.tally import Drop, Tally
 from gpn_desktop.adapters.p2p.topics import Names
 from gpn_desktop.core.errors import PeerMessageInvalid
 from gpn_desktop.core.messages import (
@@ -28,85 +29,16 @@ from gpn_desktop.core.messages import (
     RequestMessage,
     VotesMessage,
 )
-from gpn_desktop.core.types import Address, Domain, short
+from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
 from gpn_desktop.ports.network import Received
 
-log = logging.getLogger("gpn.p2p")
-
-BAN_AT: Final = 10.0  # strikes
-BAN_SECONDS: Final = 600.0
-HALF_LIFE: Final = 120.0  # seconds in which half of the strikes fade
-FLOOD_STRIKE: Final = 0.01  # for each message above the rate
-MAX_TRACKED: Final = 4096
 COSTLY_BYTES: Final = 4096
+EVERYBODY: Final = b"everybody"  # the bucket that all strangers share
+MAX_MEMBERS: Final = 1024  # of one consumer's committees, old ones included
 
 
-class Buckets:
-    """A token bucket for each of the keys seen most recently."""
-
-    def __init__(self, rate: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._burst, self._now = rate, burst, now
-        self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
-
-    def take(self, key: bytes, cost: float = 1.0) -> bool:
-        now = self._now()
-        level, since = self._levels.pop(key, (self._burst, now))
-        level = min(self._burst, level + (now - since) * self._rate)
-        allowed = level >= cost
-        self._levels[key] = (level - cost if allowed else level, now)
-        if len(self._levels) > MAX_TRACKED:
-            self._levels.popitem(last=False)
-        return allowed
-
-
-class Standing:
-    """Strikes and bans of peers, by their address. ``on_ban`` is called when a ban begins."""
-
-    def __init__(self, on_ban: Callable[[Address], None], now: Callable[[], float] = time.monotonic) -> None:
-        self._on_ban, self._now = on_ban, now
-        self._strikes: OrderedDict[Address, tuple[float, float]] = OrderedDict()
-        self._bans: dict[Address, float] = {}
-
-    def inherit(self, before: Standing) -> None:
-        """Hold what ``before`` held."""
-        self._strikes, self._bans = before._strikes, before._bans
-
-    def strike(self, peer: Address, weight: float, reason: str) -> None:
-        """Hold a misdeed against a peer; enough of them in a short time are a ban."""
-        total = self._level(peer) + weight
-        self._strikes[peer] = (total, self._now())
-        self._strikes.move_to_end(peer)
-        if len(self._strikes) > MAX_TRACKED:
-            self._strikes.popitem(last=False)
-        if total >= BAN_AT:
-            self.ban(peer, BAN_SECONDS, reason)
-
-    def ban(self, peer: Address, seconds: float, reason: str) -> None:
-        """Refuse a peer from now on; a longer ban that is in force stays."""
-        now = self._now()
-        self._bans = {p: until for p, until in self._bans.items() if until > now}
-        if seconds <= 0:
-            self._bans.pop(peer, None)
-            self._strikes.pop(peer, None)
-            return
-        known = peer in self._bans
-        self._bans[peer] = max(self._bans.get(peer, 0.0), now + seconds)
-        self._strikes.pop(peer, None)
-        if not known:
-            log.info("peer %s is banned for %.0f s: %s", short(peer), seconds, reason)
-        self._on_ban(peer)
-
-    def banned(self, peer: Address) -> bool:
-        until = self._bans.get(peer)
-        return until is not None and until > self._now()
-
-    def score(self, peer: Address) -> float:
-        """0 for a good peer, below it for one with strikes."""
-        return 0.0 - self._level(peer)
-
-    def _level(self, peer: Address) -> float:
-        total, since = self._strikes.get(peer, (0.0, 0.0))
-        return 0.0 if total == 0 else float(total * 0.5 ** ((self._now() - since) / HALF_LIFE))
+class Misplaced(PeerMessageInvalid):
+    """A good message where, or by whom, it must not be said."""
 
 
 def check_author(message: PeerMessage, author: Address) -> None:
@@ -127,7 +59,7 @@ def check_author(message: PeerMessage, author: Address) -> None:
         case _:
             return
     if signer != author:
-        raise PeerMessageInvalid("Gossiped by another than its author.")
+        raise Misplaced("Gossiped by another than its author.")
 
 
 class GossipGuard:
@@ -144,16 +76,30 @@ class GossipGuard:
         limits: Limits,
         roster: Roster,
         standing: Standing,
+        tally: Tally,
         deliver: Callable[[Received], None],
     ) -> None:
         self._me, self._domain, self._limits = me, domain, limits
         self._roster, self._standing, self._deliver = roster, standing, deliver
-        self._names = names
+        self._names, self._tally = names, tally
         self._by_peer = Buckets(limits.peer_rate, limits.peer_burst)
         self._by_author = Buckets(limits.author_rate, limits.author_burst)
+        self._strangers = Buckets(limits.stranger_rate, limits.stranger_burst)
+        self._crowd = Buckets(limits.crowd_rate, limits.crowd_burst)
+        self._members: dict[str, dict[Address, None]] = {}  # by topic
         self._passed: tuple[bytes, Received] | None = None
-        self.flooded = 0
-        self.invalid = 0
+
+    def inherit(self, before: GossipGuard) -> None:
+        """Know what ``before`` knew."""
+        self._members = before._members
+
+    def listen_to(self, consumer: Address, members: Collection[Address]) -> None:
+        """Network.listen_to."""
+        for topic in self._names.topics(consumer):
+            known = self._members.setdefault(topic, {})
+            known.update(dict.fromkeys(members))
+            for oldest in list(known)[: max(0, len(known) - MAX_MEMBERS)]:
+                del known[oldest]
 
     def admit(self, forwarder: ID, message: rpc_pb2.Message) -> bool:
         """Size, shape and rate, before the message costs a signature check."""
@@ -161,20 +107,40 @@ class GossipGuard:
             return True
         peer = self._roster.address(forwarder)
         if self._standing.banned(peer):
-            return False
+            return self._drop(Drop.BANNED)
         if not self._by_peer.take(peer):
-            self.flooded += 1
             self._standing.strike(peer, FLOOD_STRIKE, "flood")
-            return False
+            return self._drop(Drop.FLOOD)
         if (
             len(message.data) > MAX_GOSSIP_BYTES
             or len(message.topicIDs) != 1
             or not is_node_id(message.from_id)
             or len(message.seqno) != 8
         ):
-            self._refuse(peer, "malformed gossip")
-            return False
+            return self._refuse(peer, "malformed gossip")
+        return self._familiar(peer, message)
+
+    def _familiar(self, peer: Address, message: rpc_pb2.Message) -> bool:
+        """Whether an author of a committee claims to speak, or a stranger who has not said much yet."""
+        topic = message.topicIDs[0]
+        members = self._members.get(topic)
+        if members is None:
+            return True
+        try:
+            author = self._roster.look(message.from_id)
+        except ForeignKey:
+            return self._refuse(peer, "author without a point")
+        if author in members:
+            return True
+        # A stranger may be the gateway of a good request, which is paid back when it turns out to be one.
+        crowded = not self._names.of_requests(topic) and not self._crowd.take(EVERYBODY)
+        if crowded or not self._strangers.take(peer):
+            return self._drop(Drop.STRANGER)
         return True
+
+    def forged(self, forwarder: ID) -> None:
+        """The libp2p signature was not its author's. A relay checks before it relays."""
+        self._refuse(self._roster.address(forwarder), "gossip with a bad signature")
 
     def validate(self, forwarder: ID, message: rpc_pb2.Message) -> bool:
         """Author, rate, schema, freshness and topic of a message with a good libp2p signature."""
@@ -184,19 +150,18 @@ class GossipGuard:
         try:
             author = self._roster.address(ID(message.from_id))
         except ForeignKey:
-            self._refuse(peer, "author without a point")
-            return False
+            return self._refuse(peer, "author without a point")
         if self._standing.banned(author):
-            return False
+            return self._drop(Drop.BANNED)
         # A full message of votes costs as much CPU as a dozen short ones: a signature for every 250 bytes.
         if not self._by_author.take(author, 1 + len(message.data) // COSTLY_BYTES):
-            self.flooded += 1
-            return False
+            return self._drop(Drop.AUTHOR)
         try:
-            received = self._open(message, author)
+            received = self._open(message, author, peer)
         except PeerMessageInvalid as error:
             # The author signed it, but a relay checks before it relays.
-            self._refuse(peer, error.message)
+            placed = not isinstance(error, Misplaced)
+            self._refuse(peer, error.message, Drop.MALFORMED if placed else Drop.MISPLACED)
             if author != peer:
                 self._standing.strike(author, 1.0, error.message)
             return False
@@ -211,18 +176,32 @@ class GossipGuard:
         if passed is not None and passed[0] == message.from_id + message.seqno:
             self._deliver(passed[1])
 
-    def _open(self, message: rpc_pb2.Message, author: Address) -> Received | None:
+    def _open(self, message: rpc_pb2.Message, author: Address, peer: Address) -> Received | None:
         opened = decode(message.data, self._domain)
         age = time.time() - opened.sent_ms / 1000
         if not -self._limits.max_skew <= age <= self._limits.max_age:
             # No strike: a relay with another clock saw it in time.
-            self.invalid += 1
+            self._drop(Drop.STALE)
             return None
-        if self._names.topic_of(opened.message) != message.topicIDs[0]:
-            raise PeerMessageInvalid("Not what this topic carries.")
-        check_author(opened.message, author)
-        return Received(opened.message, author)
+        said, topic = opened.message, message.topicIDs[0]
+        if self._names.topic_of(said) != topic:
+            raise Misplaced("Not what this topic carries.")
+        check_author(said, author)
+        if isinstance(said, RequestMessage):
+            self._check_consumer(said)
+            if author not in self._members.get(topic, {}):
+                self._strangers.give_back(peer)
+        return Received(said, author)
 
-    def _refuse(self, peer: Address, reason: str) -> None:
-        self.invalid += 1
+    def _check_consumer(self, said: RequestMessage) -> None:
+        """On the topic of requests the consumer's signature counts; testing's gateways sign for consumers."""
+        if self._domain != TESTING_DOMAIN and said.signed.signer != said.signed.message.consumer:
+            raise PeerMessageInvalid("A request that its consumer did not sign.")
+
+    def _drop(self, reason: Drop) -> bool:
+        self._tally.add(reason)
+        return False
+
+    def _refuse(self, peer: Address, reason: str, drop: Drop = Drop.MALFORMED) -> bool:
         self._standing.strike(peer, 1.0, reason)
+        return self._drop(drop)

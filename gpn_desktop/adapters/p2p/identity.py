@@ -68,5 +68,10 @@ class Roster:
             self._peers.pop(oldest, None)
         return address
 
+    def look(self, raw: bytes) -> Address:
+        """The address of a raw peer id that nobody has proven yet, so it is not remembered; ForeignKey."""
+        known = self._addresses.get(raw)
+        return known if known is not None else address_of_peer(raw)
+
     def peer(self, address: Address) -> ID | None:
         return self._peers.get(address)

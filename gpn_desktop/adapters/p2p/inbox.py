@@ -11,12 +11,16 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 
+from gpn_desktop.adapters.p2p.tally import Drop, Tally
 from gpn_desktop.ports.network import NetworkEvent, Received
 
 
 class Inbox:
+    """``tally`` counts what is dropped here, and what others drop before it gets here."""
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self.tally = Tally()
         self._gossip: deque[tuple[int, NetworkEvent]] = deque()
         self._peers: deque[tuple[int, NetworkEvent]] = deque()
         self._lock = threading.Lock()
@@ -25,7 +29,6 @@ class Inbox:
         self._armed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
-        self.dropped = 0
 
     def put(self, event: NetworkEvent) -> None:
         """From any thread; never blocks."""
@@ -34,7 +37,7 @@ class Inbox:
             if isinstance(event, Received):
                 if len(self._gossip) >= self._limit:
                     self._gossip.popleft()
-                    self.dropped += 1
+                    self.tally.add(Drop.FULL)
                 self._gossip.append((self._number, event))
             else:
                 self._peers.append((self._number, event))

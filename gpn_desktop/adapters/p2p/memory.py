@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from gpn_desktop.adapters.p2p import codec
 from gpn_desktop.adapters.p2p.attest import SIGNATURE
-from gpn_desktop.adapters.p2p.guards import Standing, check_author
+from gpn_desktop.adapters.p2p.guards import Misplaced, check_author
 from gpn_desktop.adapters.p2p.history import PAGE
 from gpn_desktop.adapters.p2p.inbox import Inbox
 from gpn_desktop.adapters.p2p.options import NetworkOptions
+from gpn_desktop.adapters.p2p.standing import Buckets, Standing
+from gpn_desktop.adapters.p2p.tally import Drop
 from gpn_desktop.adapters.p2p.topics import Kind, Names, consumer_of
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid, PortInUse
@@ -22,6 +24,8 @@ from gpn_desktop.core.messages import MAX_BLOB_BYTES, PeerMessage
 from gpn_desktop.core.types import Address, Domain, Hash32, short
 from gpn_desktop.ports.network import (
     MAX_ATTESTED,
+    Ban,
+    Drops,
     History,
     NetworkEvent,
     PeerDown,
@@ -60,7 +64,7 @@ class MemoryHub:
 
     def linked(self, one: MemoryNetwork, other: MemoryNetwork) -> bool:
         apart = frozenset((one.address, other.address)) in self._cut
-        banned = one.bans.banned(other.address) or other.bans.banned(one.address)
+        banned = one.standing.banned(other.address) or other.standing.banned(one.address)
         return one is not other and not apart and not banned
 
     def relink(self) -> None:
@@ -89,12 +93,14 @@ class MemoryNetwork:
     def __init__(self, hub: MemoryHub, key: NodeKey, domain: Domain, options: NetworkOptions) -> None:
         self.address: Address = key.address
         self.port = 0
-        self.bans = Standing(self._on_ban)
+        self.standing = Standing(self._on_ban)
         self._hub, self._domain, self._options = hub, domain, options
         self._names = Names(domain)
         self._inbox = Inbox(options.limits.inbox)
         self._history: History | None = None
         self._topics = {self._names.topic(Kind.STATUS, None)}
+        self._members: dict[str, set[Address]] = {}
+        self._strangers = Buckets(options.limits.stranger_rate, options.limits.stranger_burst)
         self._links: set[Address] = set()
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -129,6 +135,10 @@ class MemoryNetwork:
         self._check()
         self._topics.difference_update(self._names.topics(consumer))
 
+    def listen_to(self, consumer: Address, members: Collection[Address]) -> None:
+        for topic in self._names.topics(consumer):
+            self._members.setdefault(topic, set()).update(members)
+
     async def publish(self, message: PeerMessage) -> None:
         self._check()
         data = codec.encode(message, int(time.time() * 1000))
@@ -144,9 +154,21 @@ class MemoryNetwork:
             message = codec.decode(data, self._domain).message
             check_author(message, author)
         except PeerMessageInvalid as error:
-            self.bans.strike(author, 1.0, error.message)
+            misplaced = isinstance(error, Misplaced)
+            self._inbox.tally.add(Drop.MISPLACED if misplaced else Drop.MALFORMED)
+            self.standing.strike(author, 1.0, error.message)
+            return
+        if self._strange(topic, author):
+            self._inbox.tally.add(Drop.STRANGER)
             return
         self._inbox.put(Received(message, author))
+
+    def _strange(self, topic: str, author: Address) -> bool:
+        """Whether an author of no committee has said enough. Requests count by their consumer's signature."""
+        members = self._members.get(topic)
+        if members is None or author in members or self._names.of_requests(topic):
+            return False
+        return not self._strangers.take(author)
 
     def committee_peers(self, consumer: Address) -> int:
         topic = self._names.topic(Kind.REQUESTS, consumer)
@@ -209,7 +231,7 @@ class MemoryNetwork:
 
     def peers(self) -> tuple[PeerInfo, ...]:
         return tuple(
-            PeerInfo(p.address, p.listen_addresses()[0], 0.0, self.bans.score(p.address), p.consumers())
+            PeerInfo(p.address, p.listen_addresses()[0], 0.0, self.standing.score(p.address), p.consumers())
             for p in self._peers()
         )
 
@@ -218,8 +240,8 @@ class MemoryNetwork:
         served = (self._names.served(topic) for topic in self._topics)
         return tuple(consumer for consumer in served if consumer is not None)
 
-    def dropped(self) -> int:
-        return self._inbox.dropped
+    def drops(self) -> Drops:
+        return self._inbox.tally.drops()
 
     def listen_addresses(self) -> tuple[str, ...]:
         return (f"{SCHEME}{self.address.hex()}:{self.port}",)
@@ -229,8 +251,12 @@ class MemoryNetwork:
         if not any(address in other.listen_addresses() for other in self._peers()):
             raise NetworkDown(f"{address} does not answer.", remedy="Check the address.")
 
+    def bans(self) -> tuple[Ban, ...]:
+        return self.standing.bans()
+
     def ban(self, peer: Address, seconds: float, reason: str) -> None:
-        self.bans.ban(peer, seconds, reason)
+        self.standing.ban(peer, seconds, reason)
+        self._hub.relink()
         if seconds > 0:
             loop = asyncio.get_running_loop()
             self._timers.add(loop.call_later(seconds + 0.001, self._hub.relink))

@@ -6,7 +6,8 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from ipaddress import ip_address
 from typing import Final, TypeVar, TypeVarTuple
 
 from gpn_desktop.adapters.p2p.bridge import BridgeClosed, TrioThread
@@ -17,7 +18,7 @@ from gpn_desktop.adapters.p2p.topics import Kind
 from gpn_desktop.core.errors import NetworkDown, PortInUse
 from gpn_desktop.core.messages import PeerMessage
 from gpn_desktop.core.types import Address, Domain, Hash32
-from gpn_desktop.ports.network import History, NetworkEvent, PeerInfo
+from gpn_desktop.ports.network import Ban, Drops, History, NetworkEvent, PeerInfo
 from gpn_desktop.ports.secrets import NodeKey
 
 log = logging.getLogger("gpn.p2p")
@@ -105,6 +106,9 @@ class LibP2PNetwork:
     async def leave(self, consumer: Address) -> None:
         await self._call(self._engine.leave, consumer)
 
+    def listen_to(self, consumer: Address, members: Collection[Address]) -> None:
+        self._thread.post(self._engine.guard.listen_to, consumer, tuple(members))
+
     async def publish(self, message: PeerMessage) -> None:
         await self._call(self._engine.publish, message)
 
@@ -141,12 +145,11 @@ class LibP2PNetwork:
             for address, link in list(engine.links.items())
         )
 
-    def dropped(self) -> int:
-        return self._inbox.dropped + self._engine.guard.flooded
+    def drops(self) -> Drops:
+        return self._inbox.tally.drops()
 
-    def refused(self) -> int:
-        """Gossip messages since the start that were malformed, stale or not their author's to send."""
-        return self._engine.guard.invalid
+    def bans(self) -> tuple[Ban, ...]:
+        return self._engine.standing.bans()
 
     def restarts(self) -> int:
         """How often the host was started again since the start."""
@@ -186,11 +189,12 @@ def _check_port(host: str, port: int) -> None:
     """PortInUse where another program listens already; the library would not tell."""
     if port == 0:
         return
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise PortInUse(f"Port {port} on {host} is not free for the peers' connections.") from error
-            raise NetworkDown(f"Cannot listen on {host}:{port}: {error}.") from error
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortInUse(f"Port {port} on {host} is not free for the peers' connections.") from error
+        raise NetworkDown(f"Cannot listen on {host}:{port}: {error}.") from error

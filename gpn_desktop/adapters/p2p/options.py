@@ -20,6 +20,22 @@ class Limits:
     peer_burst: float = 2400.0
     author_rate: float = 120.0  # gossip of one author, whoever hands it over; 4 KB count as one message more
     author_burst: float = 1200.0
+    stranger_rate: float = 2.0  # gossip handed over by one peer whose authors sit in no committee
+    stranger_burst: float = 60.0
+    crowd_rate: float = 20.0  # statements of all strangers together
+    crowd_burst: float = 200.0
+    control_rate: float = 1000.0  # entries of gossip's own notes by one peer: ids, grafts, prunes, topics
+    control_burst: float = 8000.0
+    per_host: int = 24  # inbound connections from one IP address, or from one /64 of IPv6
+    host_rate: float = 2.0  # inbound connections that one host opens
+    host_burst: float = 120.0
+    pending: int = 32  # inbound connections that have not said who they are yet
+    frame_rate: float = 4000.0  # reads for frames of one connection; a full frame of 64 KB takes about three
+    frame_burst: float = 16000.0
+    open_streams: int = 128  # inbound, of one connection
+    open_rate: float = 100.0  # streams opened by one connection
+    open_burst: float = 400.0
+    served_bytes: int = 256 << 20  # blobs in memory because somebody fetches them
     stream_rate: float = 40.0  # fetch, sync and peer requests of one peer
     stream_burst: float = 120.0
     uploads_per_peer: int = 4
@@ -34,14 +50,16 @@ class NetworkOptions:
     """``port`` 0 takes a free one. Addresses are multiaddresses with a peer id at the end.
 
     ``announce`` are the addresses under which others reach this node, when they differ from those it listens
-    on (a forwarded port, a DNS name). ``book`` is where known peers are kept between runs. ``namespace``,
-    ``fetch_protocol`` and ``sync_protocol`` replace the names that follow from the deployment.
+    on (a forwarded port, a DNS name). ``mdns``: find peers on the local network too, see ``lan``. ``book`` is
+    where known peers are kept between runs. ``namespace``, ``fetch_protocol`` and ``sync_protocol`` replace
+    the names that follow from the deployment.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    mdns: bool = False
     book: Path | None = None
     namespace: str | None = None
     fetch_protocol: str | None = None

@@ -22,6 +22,7 @@ from gpn_desktop.core.messages import (
 from gpn_desktop.core.types import Address, Domain, hex0x, parse_address
 
 VERSION: Final = "1"
+LONGEST: Final = 64  # characters of a topic behind the deployment's name
 
 
 class Kind(Enum):
@@ -73,14 +74,15 @@ class Names:
         return f"/{self.domain.name.lower()}"
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
+        """What the nodes of one network have in common, and those of others have not."""
         namespace = self.namespace or f"{self._root}/{VERSION}"
         return f"{namespace}/{self.domain.chain_id}/{hex0x(self.domain.contract)}"
 
     def topic(self, kind: Kind, consumer: Address | None) -> str:
         if consumer is None:
-            return f"{self._base}/{kind.value}"
-        return f"{self._base}/{hex0x(consumer)}/{kind.value}"
+            return f"{self.base}/{kind.value}"
+        return f"{self.base}/{hex0x(consumer)}/{kind.value}"
 
     def topic_of(self, message: PeerMessage) -> str:
         return self.topic(kind_of(message), consumer_of(message))
@@ -88,9 +90,17 @@ class Names:
     def topics(self, consumer: Address) -> tuple[str, ...]:
         return tuple(self.topic(kind, consumer) for kind in CONSUMER_KINDS)
 
+    def ours(self, topic: str) -> bool:
+        """Whether a topic can be one of this deployment's, by its form."""
+        start = self.base + "/"
+        return topic.startswith(start) and len(topic) <= len(start) + LONGEST
+
+    def of_requests(self, topic: str) -> bool:
+        return topic.endswith("/" + Kind.REQUESTS.value)
+
     def served(self, topic: str) -> Address | None:
         """The consumer whose requests a topic carries, None for any other topic."""
-        start, end = self._base + "/", "/" + Kind.REQUESTS.value
+        start, end = self.base + "/", "/" + Kind.REQUESTS.value
         if not (topic.startswith(start) and topic.endswith(end)):
             return None
         try:

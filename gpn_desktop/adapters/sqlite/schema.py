@@ -6,13 +6,14 @@ read gigabytes of proofs to find out that the journal is whole. A blob is checke
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
 from typing import Final
 
 from gpn_desktop.adapters.sqlite.codec import CodecError, decode, unseal
-from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreFull, StoreLocked
+from gpn_desktop.core.errors import GpnError, StoreCorrupt, StoreForbidden, StoreFull, StoreLocked
 from gpn_desktop.core.history import took_ms
 from gpn_desktop.ports.store import JobRow
 
@@ -135,6 +136,11 @@ def blob_path(path: Path) -> Path:
     return path.with_name(path.stem + "-blobs" + path.suffix)
 
 
+def lock_path(path: Path) -> Path:
+    """Whose holder may use the store at ``path``."""
+    return path.with_suffix(".lock")
+
+
 def translate(error: sqlite3.Error | CodecError | OSError, path: Path) -> GpnError:
     """What an error of SQLite, of a row's content or of the file system means."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -142,9 +148,18 @@ def translate(error: sqlite3.Error | CodecError | OSError, path: Path) -> GpnErr
         return StoreCorrupt(f"The database {path} is damaged: {error}.")
     if code in _LOCKED:
         return StoreLocked(f"The database {path} is in use by another program.")
+    if _is_forbidden(error, code, path):
+        return StoreForbidden(f"The database {path} cannot be written: {error}.")
     if isinstance(error, OSError) or code in _FULL:
         return StoreFull(f"The database {path} cannot be written: {error}.")
     return StoreCorrupt(f"The database {path} refused an operation: {error}.")
+
+
+def _is_forbidden(error: Exception, code: int, path: Path) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    unwritable = path.exists() and not os.access(path, os.R_OK | os.W_OK)
+    return code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CANTOPEN and unwritable)
 
 
 def create_private(path: Path) -> None:
@@ -170,15 +185,18 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path, tip: int) -> sqlite3.Connection:
     """The writer's connection, to a checked database of this version.
 
+    ``tip``: the number of the last own statement that is known to have been in it.
+
     Raises:
-        sqlite3.Error, and StoreCorrupt for what ``quick_check`` finds and for a later version's file.
+        sqlite3.Error, and StoreCorrupt for what ``quick_check`` finds, for a later version's file, and for a
+        journal that ends before the tip.
     """
     connection = connect(path)
     try:
-        _prepare(connection, path)
+        _prepare(connection, path, tip)
     except BaseException:
         connection.close()
         raise
@@ -199,7 +217,18 @@ def order_figures(row: JobRow) -> dict[str, int]:
     return {name: min(value, _MOST) for name, value in figures.items()}
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def _check_end(connection: sqlite3.Connection, path: Path, version: int, tip: int) -> None:
+    query = "SELECT seq FROM sqlite_sequence WHERE name = 'statements'"
+    found = connection.execute(query).fetchone() if version else None
+    last = found[0] if found is not None else 0
+    if last < tip:
+        raise StoreCorrupt(
+            f"The database {path} ends at statement {last}, and this node has signed number {tip}: it is an "
+            "older copy, or its end is lost."
+        )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, tip: int) -> None:
     (verdict,) = connection.execute("PRAGMA main.quick_check(1)").fetchone()
     if verdict != "ok":
         raise StoreCorrupt(f"The database {path} is damaged: {verdict}.")
@@ -209,6 +238,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"The database {path} was written by a later version of the node.",
             remedy="Install that version again, or choose another data folder.",
         )
+    _check_end(connection, path, version, tip)
     if version == 0:
         connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;")
     else:

@@ -20,8 +20,10 @@ from gpn_desktop.adapters.sqlite.schema import (
     connect,
     connect_writer,
     create_private,
+    lock_path,
     translate,
 )
+from gpn_desktop.adapters.sqlite.tip import Tip
 from gpn_desktop.adapters.sqlite.worker import Operation, Worker
 from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.ledger import LedgerRow, Query, Sum
@@ -47,11 +49,12 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = ProcessLock(path.with_suffix(".lock"))
+        self._lock = ProcessLock(lock_path(path))
+        self._tip = Tip(path)
         self._writer, self._reader = self._workers()
 
     def _workers(self) -> tuple[Worker, Worker]:
-        writer = Worker(lambda: connect_writer(self._path), "store-writer", writes=True)
+        writer = Worker(lambda: connect_writer(self._path, self._tip.read()), "store-writer", writes=True)
         return writer, Worker(lambda: connect(self._path), "store-reader", writes=False)
 
     async def open(self) -> None:
@@ -96,7 +99,17 @@ class SqliteStore:
     async def keep(
         self, request_id: Hash32, consumer: Address, message: PeerMessage, own: bool, time_ms: Millis
     ) -> int:
-        return await self._write(rows.keep(request_id, consumer, message, own, time_ms))
+        cursor = await self._write(rows.keep(request_id, consumer, message, own, time_ms))
+        if own:
+            self._noted(cursor)
+        return cursor
+
+    def _noted(self, cursor: int) -> None:
+        """A few bytes into the page cache, so no other thread is asked for it."""
+        try:
+            self._tip.reached(cursor)
+        except OSError as error:
+            raise translate(error, self._path) from error
 
     async def kept(self, request_id: Hash32) -> list[Kept]:
         query = (

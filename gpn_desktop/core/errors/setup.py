@@ -84,12 +84,25 @@ class DeploymentUnknown(ConfigError):
 
 class StoreCorrupt(GpnError):
     code = "GPN-1201"
-    remedy = "Move the damaged database away and start again; the node syncs from its peers and the chain."
+    remedy = (
+        "Put no older copy in its place. `gpn-desktop journal new` sets the damaged files aside; the node "
+        "then begins a new journal, syncs from its peers and the chain, and signs nothing about requests "
+        "that are open, lest it contradict itself."
+    )
 
 
 class StoreFull(GpnError):
     code = "GPN-1202"
     remedy = "Free space on the disk that holds the data folder."
+
+
+class StoreForbidden(StoreFull):
+    """The operating system does not let this user write there."""
+
+    code = "GPN-1205"
+    remedy = (
+        "Give the user that runs the node the right to read and write there, or choose another data folder."
+    )
 
 
 class StoreLocked(GpnError):

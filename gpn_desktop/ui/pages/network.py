@@ -98,7 +98,7 @@ class NetworkPage(Page):
         else:
             self.head.show_figure(f"{view.head:,}", "", tr("in sync") if view.chain_up else tr("unreachable"))
         self.net.show_figure(view.network, "", tr("node version {v}").format(v=view.version))
-        self.dropped.show_figure(f"{view.dropped:,}", "", tr("since the start, invalid or too many"))
+        self.dropped.show_figure(f"{view.drops.total:,}", "", tr("since the start, invalid or too many"))
         self.facts.show_facts(_facts(view))
         self._show_peers()
 

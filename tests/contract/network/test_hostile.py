@@ -229,7 +229,7 @@ async def test_content_that_is_no_message(scene: Scene) -> None:
         await scene.attacker.gossip(scene.attacker.signed(data))
     await scene.still_works()
     assert not scene.heard()
-    assert engine_of(scene.victim).guard.invalid >= 7
+    assert scene.victim.network.drops().malformed >= 7
 
 
 async def test_statements_of_others(scene: Scene) -> None:
@@ -266,7 +266,7 @@ async def test_a_replayed_message_counts_once(scene: Scene) -> None:
 async def test_a_message_of_another_time(scene: Scene, age: float) -> None:
     stale = scene.attacker.envelope(scene.attacker.node.decline("old"), age)
     await scene.attacker.gossip(scene.attacker.signed(stale))
-    await eventually(lambda: engine_of(scene.victim).guard.invalid == 1)
+    await eventually(lambda: scene.victim.network.drops().stale == 1)
     await scene.still_works()
     assert not scene.heard()
     assert engine_of(scene.victim).standing.score(scene.attacker.node.address) == 0
@@ -277,7 +277,7 @@ async def test_a_flood_is_dropped_and_its_author_banned(scene: Scene) -> None:
     messages = [attacker.signed(attacker.envelope(mine.decline(f"flood {n}"))) for n in range(3000)]
     for first in range(0, len(messages), 200):
         await attacker.gossip(*messages[first : first + 200])
-    await eventually(lambda: scene.victim.network.dropped() > 0)
+    await eventually(lambda: scene.victim.network.drops().total > 0)
     await scene.still_works()
     assert len(scene.heard()) < 1000
     await scene.victim.until(lambda: mine.address not in scene.victim.connections())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gpn_desktop.adapters.sqlite import SqliteStore
+from gpn_desktop.adapters.sqlite import SqliteStore, set_aside
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import StoreCorrupt, StoreFull, StoreLocked
 from tests.contract.store import samples
@@ -103,7 +103,7 @@ async def test_a_damaged_file_is_found_at_the_start(path: Path, at: int) -> None
     store = SqliteStore(path)
     with pytest.raises(StoreCorrupt, match=r"node\.db"):
         await store.open()
-    path.unlink()
+    set_aside(path)
     await store.open()  # the lock was let go, and a fresh start works
     await store.aclose()
 

@@ -281,6 +281,43 @@ def test_an_own_announcement_survives_a_restart_and_is_never_made_twice() -> Non
     assert out == []
 
 
+def silenced(job: Job, at: Millis = T0) -> tuple[Job, list[fx.Effect]]:
+    return run(job, ev.Silenced(), at=at)
+
+
+def test_a_node_that_may_contradict_itself_leaves_its_turn_to_the_next() -> None:
+    w = World()
+    job, _ = silenced(w.job(w.order[0]))
+    _, out = run(job, w.known())
+    assert [e.reason for e in out if isinstance(e, fx.SignDecline)] == ["silent"]
+    proving, _ = run(w.job(w.order[0]), w.known())
+    job, out = silenced(proving, after(1))
+    assert kinds(out) == [fx.StopProving, fx.SignDecline]
+    _, out = run(job, ev.Proved(PROOF_HASH, 9), at=after(2))
+    assert out == []
+
+
+def test_a_node_that_may_contradict_itself_casts_no_vote() -> None:
+    w = World()
+    job, _ = run(w.job(w.order[2]), w.known())
+    verifying, out = run(job, w.announced(w.order[0]), at=after(1))
+    assert kinds(out) == [fx.Verify]
+    job, _ = silenced(verifying, after(2))
+    _, out = run(job, ev.Validated(w.order[0], PROOF_HASH, True, PROOF_HASH), at=after(3))
+    assert fx.Cast not in kinds(out)
+    job, _ = silenced(w.job(w.order[2]))
+    _, out = run(job, w.known(), w.announced(w.order[0]), at=after(1))
+    assert kinds(out) == [fx.SignDecline]
+
+
+def test_what_it_said_before_counts_all_the_same() -> None:
+    w = World()
+    job, _ = silenced(w.job(w.order[0]))
+    job, _ = run(job, w.known())
+    job, _ = run(job, w.announced(w.order[0]), at=after(1))
+    assert job.mine.announced
+
+
 def two_with_a_proof(w: World, me: Address) -> Job:
     """The first announced after its time, when the second had announced as well; both are to be checked."""
     job, _ = run(w.job(me), w.known())

@@ -188,3 +188,16 @@ def test_a_node_behind_a_router_is_told_so() -> None:
     public = reach.judge_ports([port], ("8.8.8.8",), ())
     assert behind.level is Level.WARN
     assert public.level is Level.GOOD
+    assert "TCP port 4410 to 192.168.1.20" in behind.remedy
+    assert "/ip4/203.0.113.5/tcp/4410" in behind.remedy
+
+
+def test_where_the_provider_shares_an_address_no_router_is_blamed() -> None:
+    port = Port("peers", "0.0.0.0", 4410, PortState.OURS, "p2p.port")
+    shared = reach.judge_ports([port], ("100.72.3.4", "127.0.0.1", "fe80::1"), ())
+    assert shared.level is Level.WARN
+    assert "CGNAT" in shared.meaning
+    assert "forward" not in shared.remedy
+    # A virtual private network has such addresses too, beside that of the local network.
+    both = reach.judge_ports([port], ("100.72.3.4", "192.168.1.20"), ())
+    assert "TCP port 4410 to 192.168.1.20" in both.remedy

@@ -49,13 +49,17 @@ def test_what_cannot_be_dialled_is_refused(address: str) -> None:
         ("198.51.100.1", "203.0.113.7", "198.51.100.1"),
         ("0.0.0.0", None, "0.0.0.0"),
         ("0.0.0.0", "::1", "0.0.0.0"),
+        ("::", "2001:db8::7", "2001:db8::7"),
+        ("::1", "fe80::7%eth0", "fe80::7"),
+        ("::", "203.0.113.7", "::"),
     ],
 )
 def test_a_place_that_means_nothing_here_is_where_the_peer_comes_from(
     claimed: str, remote: str | None, result: str
 ) -> None:
-    address = f"/ip4/{claimed}/tcp/4001/p2p/{peer(2)}"
-    assert seen_from(address, remote) == f"/ip4/{result}/tcp/4001/p2p/{peer(2)}"
+    family = "ip6" if ":" in claimed else "ip4"
+    address = f"/{family}/{claimed}/tcp/4001/p2p/{peer(2)}"
+    assert seen_from(address, remote) == f"/{family}/{result}/tcp/4001/p2p/{peer(2)}"
 
 
 def test_the_book_is_kept_between_runs(tmp_path: Path) -> None:
@@ -69,6 +73,23 @@ def test_the_book_is_kept_between_runs(tmp_path: Path) -> None:
     again.load()
     assert again.addresses() == book.addresses()
     assert len(again.addresses()) == 2
+
+
+def test_the_address_that_worked_is_kept_longest(tmp_path: Path) -> None:
+    path = tmp_path / "peers.json"
+    book = AddressBook(path, ME)
+    places = [f"/ip4/10.0.0.{number}/tcp/1" for number in range(1, 8)]
+    for where in places[:4]:
+        book.learn(f"{where}/p2p/{peer(2)}")
+    who, _ = split(f"{places[0]}/p2p/{peer(2)}")
+    book.worked(who, places[0])
+    for where in places[4:]:
+        book.learn(f"{where}/p2p/{peer(2)}")
+    assert book.entries[who].addresses == [places[0], *places[4:]]
+    book.save()
+    again = AddressBook(path, ME)
+    again.load()
+    assert again.entries[who].addresses == book.entries[who].addresses
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"a": 1}', "[1, null]", '["nonsense"]'])

@@ -35,7 +35,7 @@ async def test_the_oldest_gossip_goes_and_is_counted_but_no_peer_event() -> None
         inbox.put(gossip(number))
     inbox.close()
     assert await drain(inbox) == [PeerUp(PEER), gossip(3), gossip(4)]
-    assert inbox.dropped == 3
+    assert inbox.tally.drops().full == 3
 
 
 async def test_another_thread_wakes_the_reader() -> None:
@@ -53,4 +53,4 @@ async def test_another_thread_wakes_the_reader() -> None:
     events = await asyncio.wait_for(reader, 10)
     thread.join()
     assert events == [gossip(n) for n in range(5000)]
-    assert inbox.dropped == 0
+    assert inbox.tally.drops().full == 0

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gpn_desktop.adapters.p2p.guards import BAN_AT, HALF_LIFE, Buckets, Standing
+from gpn_desktop.adapters.p2p.standing import BAN_AT, HALF_LIFE, Buckets, Standing
 from gpn_desktop.core.types import Address
 
 PEER = Address(b"\x01" * 20)
