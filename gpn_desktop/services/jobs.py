@@ -213,8 +213,8 @@ class Jobs:
 
     async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
         if not await self._workshop.has_proof(cast, proof):
-            voter = cast.signed.signer.hex()
-            log.warning("request %s: a vote of %s without the proof", request_tag(entry.id), voter)
+            tag, voter = request_tag(entry.id), cast.signed.signer.hex()
+            log.warning("request %s: a vote of %s without the proof", tag, voter)
             return self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": voter})
         self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
 
@@ -347,9 +347,8 @@ class Jobs:
             self.feed(entry, ev.ProveFailed("full"))
             return
         self._proofs_in_work += 1
-        mark = proving_mark(entry.id)
         try:
-            await self._ctx.store.set(mark, b"1")
+            await self._ctx.store.set(proving_mark(entry.id), b"1")
             proof_hash, size = await self._workshop.prove(entry, effect.until)
         except GpnError as error:
             entry.error = str(error)
@@ -368,7 +367,7 @@ class Jobs:
             self._proofs_in_work -= 1
             entry.proving = None
             if not entry.job.mine.announced:
-                await self._ctx.store.set(mark, b"")
+                await self._ctx.store.set(proving_mark(entry.id), b"")
 
     async def _announce(self, entry: Entry, said: Announcement) -> None:
         if entry.job.silent:
@@ -402,8 +401,8 @@ class Jobs:
     def _fetch(self, entry: Entry, said: Announcement) -> None:
         """Get an announced proof, once; votes on it wait for it."""
         if said.proof_hash not in entry.proofs:
-            spawned = self._ctx.tasks.spawn(self._get_proof(entry, said), "fetch", about=entry.id)
-            entry.proofs[said.proof_hash] = spawned
+            work = self._get_proof(entry, said)
+            entry.proofs[said.proof_hash] = self._ctx.tasks.spawn(work, "fetch", about=entry.id)
 
     async def _get_proof(self, entry: Entry, said: Announcement) -> None:
         while True:
