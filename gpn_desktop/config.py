@@ -24,6 +24,7 @@ from platformdirs import user_config_path, user_data_path
 
 from gpn_desktop import config_values as values
 from gpn_desktop.config_values import ImageChoice as ImageChoice
+from gpn_desktop.config_values import LogFormat as LogFormat
 from gpn_desktop.config_values import Parse
 from gpn_desktop.core.errors import ConfigError
 from gpn_desktop.core.types import Address, Gwei, Role, Wei
@@ -109,6 +110,8 @@ class NodeConfig:
     settle_age: int = 3600  # seconds
     settle_gas: int | None = None  # wei per gas
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
+    metrics_listen: tuple[str, int] | None = None
 
     @property
     def consumer_addresses(self) -> tuple[Address, ...]:
@@ -370,6 +373,14 @@ _TABLE: Final = (
         "days that payloads and proofs are kept",
     ),
     Setting("log.level", "GPN_LOG", "log_level", values.choice(LogLevel), "debug, info, warning or error"),
+    Setting("log.format", "GPN_LOG_FORMAT", "log_format", values.choice(LogFormat), "text or json"),
+    Setting(
+        "metrics.listen",
+        "GPN_METRICS_LISTEN",
+        "metrics_listen",
+        values.listen,
+        "HOST:PORT that a Prometheus on this machine reads figures from, such as 127.0.0.1:9464; empty: none",
+    ),
 )
 SETTINGS: Final = {setting.key: setting for setting in _TABLE}
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gpn_desktop import config
 from gpn_desktop import config_values as values
-from gpn_desktop.config import SETTINGS, LogLevel, Mode, NodeConfig, RuntimeKind, Setting
+from gpn_desktop.config import SETTINGS, LogFormat, LogLevel, Mode, NodeConfig, RuntimeKind, Setting
 from gpn_desktop.core.errors import ConfigError, SettingsUnreadable
 from gpn_desktop.core.types import Role
 from gpn_desktop.ports.preferences import SettingKind, SettingRow, Source, TomlValue
@@ -25,6 +25,7 @@ _CHOICES: Final[dict[str, type[Enum]]] = {
     "mode": Mode,
     "runtime": RuntimeKind,
     "log_level": LogLevel,
+    "log_format": LogFormat,
 }
 _NUMBERS: Final = frozenset({"chain_id"})  # by their field, where the default does not tell
 _LISTS: Final = frozenset({"roles", "gpus"})

@@ -30,6 +30,11 @@ _NO: Final = frozenset({"0", "false", "no", "off"})
 _PROTOCOL = re.compile(r"/[\x21-\x7e]{1,63}")
 
 
+class LogFormat(Enum):
+    TEXT = "text"
+    JSON = "json"  # one object in each line
+
+
 @dataclass(frozen=True, slots=True)
 class ImageChoice:
     """An image to serve; without a digest the one that its name stands for on this machine."""
@@ -145,6 +150,16 @@ def host_port(value: Any) -> tuple[str, int]:
     """HOST:PORT, with a port that leaves room for the next one."""
     name, found, port = text(value).rpartition(":")
     if not found or not port.isascii() or not port.isdecimal() or not 1 <= int(port) < 65_535:
+        raise ValueError("HOST:PORT is expected")
+    return host(name), int(port)
+
+
+def listen(value: Any) -> tuple[str, int] | None:
+    """HOST:PORT, where port 0 is any free one; None for nowhere, which is written as nothing."""
+    if value == "":
+        return None
+    name, found, port = text(value).rpartition(":")
+    if not found or not port.isascii() or not port.isdecimal() or not 0 <= int(port) <= 65_535:
         raise ValueError("HOST:PORT is expected")
     return host(name), int(port)
 

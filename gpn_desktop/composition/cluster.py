@@ -90,7 +90,7 @@ def _address(config: NodeConfig, given: str | None) -> tuple[str, int]:
 async def run_worker(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM: then what is at work is finished; a second one ends it at once."""
     config = settings.load(settings.arguments(args), file=args.config)
-    logs.configure(config.log_level.value)
+    logs.configure(config.log_level.value, config.log_format)
     folder = config.data_dir / "worker"
     papers = Papers.in_folder(folder)
     if args.join is not None:

@@ -21,7 +21,7 @@ def node(args: argparse.Namespace) -> int:
     from gpn_desktop.services.context import ignore
 
     config = settings.load(settings.arguments(args), file=args.config)
-    logs.configure(config.log_level.value)
+    logs.configure(config.log_level.value, config.log_format)
     extras = Extras(print_event if args.events else ignore, args.prove_seconds, args.cheat)
 
     async def run() -> None:

@@ -90,9 +90,11 @@ def node_opening(file: Path | None, desk: Desk) -> Opening:
 
     async def facade() -> Facade:
         config = settings.load(file=file)
-        logs.configure(config.log_level.value)
+        logs.configure(config.log_level.value, config.log_format)
         _check_set_up(config)
         await _load("parts")
+        await _load("figures")
+        from gpn_desktop.composition.figures import start_metrics
         from gpn_desktop.composition.parts import Extras, build_node, build_server
 
         node = await build_node(config, await _key(config, desk), Extras())
@@ -101,6 +103,7 @@ def node_opening(file: Path | None, desk: Desk) -> Opening:
         try:
             await node.start()
             await server.start()
+            await start_metrics(config, node)
         except BaseException:
             await node.aclose()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gpn_desktop import __version__
 from gpn_desktop.adapters.chain.endpoints import websocket_url
@@ -20,6 +21,7 @@ from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
+from gpn_desktop.adapters.system.disk import used
 from gpn_desktop.adapters.system.machine import SystemMachine
 from gpn_desktop.adapters.system.preferences import FileDocument
 from gpn_desktop.composition.provers import Provers, build_provers, docker_options
@@ -33,6 +35,7 @@ from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.services.authority import Authority, ChainAuthority, TestingAuthority, testing_consumer
 from gpn_desktop.services.context import Context, Emit, NodeOptions, ignore
 from gpn_desktop.services.fiat import Fiat
+from gpn_desktop.services.meters import Gauges, Meters
 from gpn_desktop.services.node import Node
 from gpn_desktop.services.pausing import Pausing
 from gpn_desktop.services.trials import Trials
@@ -174,7 +177,11 @@ def _context(
         keep_blobs_seconds=config.keep_days * DAY,
     )
     network = LibP2PNetwork(key, domain, network_options(config))
-    return Context(key, domain, options, network, provers.runtime, store, clock, extras.emit, provers.cluster)
+    gauges = Gauges(network.restarts, partial(used, config.store_path(domain.chain_id)))
+    return Context(
+        key, domain, options, network, provers.runtime, store, clock, extras.emit, provers.cluster,
+        meters=Meters(gauges),
+    )  # fmt: skip
 
 
 def _provers(config: NodeConfig, key: NodeKey, extras: Extras) -> Provers:

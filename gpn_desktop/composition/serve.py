@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from gpn_desktop.adapters.metrics import MetricsServer
+from gpn_desktop.composition.figures import start_metrics
 from gpn_desktop.composition.parts import Extras, build_node, build_server
 from gpn_desktop.config import NodeConfig
 from gpn_desktop.ports.secrets import NodeKey
@@ -38,17 +40,19 @@ async def run_node(config: NodeConfig, key: NodeKey, extras: Extras, lifeline: b
     try:
         await node.start()
         await server.start()
+        metrics = await start_metrics(config, node)
         gc.collect()
         gc.freeze()  # what start-up made stays; full collections over it cost up to 80 ms
-        extras.emit("ready", _ready(node, server.target))
+        extras.emit("ready", _ready(node, server.target, metrics))
         await ended.wait()
     finally:
         await node.aclose()
 
 
-def _ready(node: Node, target: str) -> dict[str, object]:
+def _ready(node: Node, target: str, metrics: MetricsServer | None) -> dict[str, object]:
     view = node.view()
-    return {"address": view.address.hex(), "grpc": target, "listen": list(view.listen)}
+    ready: dict[str, object] = {"address": view.address.hex(), "grpc": target, "listen": list(view.listen)}
+    return ready if metrics is None else {**ready, "metrics": metrics.target}
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -99,6 +99,11 @@ class ChainTime:
             # The block may have been there for a while; only the wall clock can tell for how long.
             self._at -= min(max(self._clock.unix() - block.time, 0.0), MAX_STALENESS)
 
+    @property
+    def block_time(self) -> int:
+        """Of the last block, in Unix seconds; 0 before the first."""
+        return int(self._base)
+
     def now(self) -> Millis:
         """Never steps back by the rounding of block times; a reorganisation may take it back further."""
         computed = int((self._base + self._clock.monotonic() - self._at) * 1000)

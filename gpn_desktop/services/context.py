@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 
 from gpn_desktop.core.batching import Terms
@@ -16,8 +18,12 @@ from gpn_desktop.ports.network import Network
 from gpn_desktop.ports.runtime import ProverRuntime
 from gpn_desktop.ports.secrets import NodeKey
 from gpn_desktop.ports.store import Store
+from gpn_desktop.services.meters import Meters
 
 log = logging.getLogger("gpn")
+
+request_in_work: ContextVar[Hash32 | None] = ContextVar("request_in_work", default=None)
+"""The request in whose service the current task works; log lines carry it."""
 
 Emit = Callable[[str, dict[str, object]], None]
 
@@ -45,6 +51,14 @@ def ignore(name: str, fields: dict[str, object]) -> None:
     """The emitter of nodes that nobody listens to."""
 
 
+def _to_both(first: Emit, second: Emit) -> Emit:
+    def emit(name: str, fields: dict[str, object]) -> None:
+        first(name, fields)
+        second(name, fields)
+
+    return emit
+
+
 @dataclass
 class Context:
     key: NodeKey
@@ -63,9 +77,11 @@ class Context:
     """The consumers of the options, and those that the operator committed to since."""
     members: dict[Address, set[Address]] = field(default_factory=dict)
     """Who sits or sat in a consumer's committees, as far as this node has seen them."""
+    meters: Meters = field(default_factory=Meters)
 
     def __post_init__(self) -> None:
         self.serve = self.serve or self.options.serve
+        self.emit = _to_both(self.meters.hear, self.emit)
         self.tasks.failed = self._failed
 
     def _failed(self, name: str, error: GpnError) -> None:
@@ -108,8 +124,13 @@ class Tasks:
         self.closing = False
         self.failed: Callable[[str, GpnError], None] = lambda name, error: log.warning("%s: %s", name, error)
 
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+    def spawn(
+        self, work: Coroutine[object, object, None], name: str, about: Hash32 | None = None
+    ) -> asyncio.Task[None]:
+        """Begin work, in the service of a request where it has one."""
+        context = copy_context()
+        context.run(request_in_work.set, about)
+        task = asyncio.get_running_loop().create_task(work, name=name, context=context)
         self._running.add(task)
         task.add_done_callback(self._done)
         if self.closing:
@@ -136,6 +157,16 @@ class Tasks:
             _, stuck = await asyncio.wait(running, timeout=within)
             for task in stuck:
                 log.warning("%s does not end", task.get_name())
+
+
+@contextmanager
+def in_work(request_id: Hash32) -> Iterator[None]:
+    """What is done inside serves this request."""
+    token = request_in_work.set(request_id)
+    try:
+        yield
+    finally:
+        request_in_work.reset(token)
 
 
 def request_tag(request_id: Hash32) -> str:

@@ -50,6 +50,7 @@ class Entry:
     inline: dict[Hash32, bytes] = field(default_factory=dict)
     proving: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+    counted: set[Phase] = field(default_factory=set)  # outcomes that this run's meters know of
     prove_ms: float | None = None
     verify_ms: float | None = None
 

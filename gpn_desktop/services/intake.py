@@ -28,7 +28,7 @@ from gpn_desktop.core.types import Address, Cancel, Details, Gwei, Hash32, Milli
 from gpn_desktop.ports.network import Received
 from gpn_desktop.ports.store import Kept
 from gpn_desktop.services.authority import Authority, TestingAuthority, testing_consumer
-from gpn_desktop.services.context import Context, log, request_tag
+from gpn_desktop.services.context import Context, in_work, log, request_tag
 from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.jobs import Jobs, Statement
 from gpn_desktop.services.marks import pinned_order, proving_mark
@@ -74,7 +74,8 @@ class Intake:
             signed = Signed[Request].verify(request, signature, self._ctx.domain)
         except BadSignature as error:
             raise errors.BadRequestSignature(f"{error}.") from error
-        return await self._submit(signed, payload)
+        with self._ctx.meters.refusals():
+            return await self._submit(signed, payload)
 
     async def submit_legacy(self, ref: str, image: str, data: bytes) -> Hash32:
         """The seed's ComputeProof: this node vouches for a client that signed nothing checkable."""
@@ -154,12 +155,14 @@ class Intake:
         message = received.message
         match message:
             case RequestMessage():
-                await self._on_request(message, self._authority.now())
+                with in_work(message.request_id):
+                    await self._on_request(message, self._authority.now())
             case VotesMessage(consumer, votes):
                 for cast in votes:
                     await self._on_statement(cast.signed.message.request_id, VotesMessage(consumer, (cast,)))
             case AnnouncementMessage() | DeclineMessage() | CancelMessage() | CanaryMessage():
-                await self._on_statement(message.signed.message.request_id, message)
+                with in_work(message.signed.message.request_id):
+                    await self._on_statement(message.signed.message.request_id, message)
             case StatusMessage():
                 pass  # for people only, and nobody looks at it yet
 
@@ -230,6 +233,7 @@ class Intake:
 
     def _refuse(self, request_id: Hash32, error: errors.GpnError) -> None:
         log.info("request %s refused: %s", request_tag(request_id), error)
+        self._ctx.meters.turned_down("peer", error)
         self._refused[request_id] = None
         if len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)

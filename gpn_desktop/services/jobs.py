@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -93,6 +94,7 @@ class Jobs:
         await self._ctx.store.keep(entry.id, consumer, message, own=gateway, time_ms=received)
         await self._ctx.store.put_job(entry.row(received))
         self.entries[entry.id] = entry
+        self._ctx.meters.opened(gateway)
         self._owed.pop(entry.consumer, None)
         await self.learn_order(entry)
         self._forget_old()
@@ -190,6 +192,7 @@ class Jobs:
 
     def _take_event(self, entry: Entry, event: ev.Event, message: PeerMessage) -> None:
         if self.feed(entry, event):
+            self._ctx.meters.took(event)
             self._journal(entry, message)
 
     async def _take_vote(self, entry: Entry, cast: CastVote) -> None:
@@ -209,13 +212,9 @@ class Jobs:
 
     async def _count(self, entry: Entry, cast: CastVote, proof: bytes) -> None:
         if not await self._workshop.has_proof(cast, proof):
-            log.warning(
-                "request %s: dropped a vote of %s without the proof behind it",
-                request_tag(entry.id),
-                cast.signed.signer.hex(),
-            )
-            self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": cast.signed.signer.hex()})
-            return
+            tag, voter = request_tag(entry.id), cast.signed.signer.hex()
+            log.warning("request %s: a vote of %s without the proof", tag, voter)
+            return self._ctx.emit("vote_refused", {"request": entry.id.hex(), "voter": voter})
         self._take_event(entry, ev.Voted(cast), VotesMessage(entry.consumer, (cast,)))
 
     def _journal(self, entry: Entry, message: PeerMessage) -> None:
@@ -300,7 +299,7 @@ class Jobs:
             entry.timer = asyncio.get_running_loop().call_later(delay, self.feed, entry, ev.Tick())
 
     def _perform(self, entry: Entry, effect: fx.Effect) -> None:
-        spawn = self._ctx.tasks.spawn
+        spawn = partial(self._ctx.tasks.spawn, about=entry.id)
         match effect:
             case fx.Prove() if entry.settled is None:  # else the chain knew of a proof before this node did
                 entry.proving = spawn(self._prove(entry, effect), f"prove {request_tag(entry.id)}")
@@ -347,13 +346,13 @@ class Jobs:
             self.feed(entry, ev.ProveFailed("full"))
             return
         self._proofs_in_work += 1
-        mark = proving_mark(entry.id)
         try:
-            await self._ctx.store.set(mark, b"1")
+            await self._ctx.store.set(proving_mark(entry.id), b"1")
             proof_hash, size = await self._workshop.prove(entry, effect.until)
         except GpnError as error:
             entry.error = str(error)
             log.warning("request %s: %s", request_tag(entry.id), error)
+            self._ctx.meters.fault("prove", error)
             self.feed(entry, ev.ProveFailed(error.code))
         except asyncio.CancelledError:
             # Somebody else's proof was accepted, while the container of a late one was still being removed.
@@ -367,7 +366,7 @@ class Jobs:
             self._proofs_in_work -= 1
             entry.proving = None
             if not entry.job.mine.announced:
-                await self._ctx.store.set(mark, b"")
+                await self._ctx.store.set(proving_mark(entry.id), b"")
 
     async def _announce(self, entry: Entry, said: Announcement) -> None:
         if entry.job.silent:
@@ -386,6 +385,7 @@ class Jobs:
         signed = Signed[Vote].sign(vote, self._ctx.key.secret, self._ctx.me, self._ctx.domain)
         cast = CastVote(signed, shown, seed)
         await self.journal.keep(entry, VotesMessage(entry.consumer, (cast,)), own=True)
+        self._ctx.meters.voted(vote.valid)
         self.feed(entry, ev.Voted(cast))
         await self._outbox.vote(entry.consumer, cast)
 
@@ -401,7 +401,7 @@ class Jobs:
         """Get an announced proof, once; votes on it wait for it."""
         if said.proof_hash not in entry.proofs:
             work = self._get_proof(entry, said)
-            entry.proofs[said.proof_hash] = self._ctx.tasks.spawn(work, f"fetch {request_tag(entry.id)}")
+            entry.proofs[said.proof_hash] = self._ctx.tasks.spawn(work, "fetch", about=entry.id)
 
     async def _get_proof(self, entry: Entry, said: Announcement) -> None:
         while True:
@@ -455,6 +455,7 @@ class Jobs:
             entry.phase = phase
             self._owed.pop(entry.consumer, None)
             self._note(entry, phase.value.capitalize())
+            self._ctx.meters.reached(entry, now)
             if phase.ended:
                 entry.ended_ms = self._unix_ms()
             self._ctx.tasks.spawn(self.journal.sum_up(entry), "summary")

@@ -99,6 +99,7 @@ class Workshop:
         except GpnError as error:
             log.warning("request %s: no opinion on a proof: %s", request_tag(entry.id), error)
             entry.unvoted = str(error)
+            self._ctx.meters.fault("validate", error)
             return None
         entry.unvoted = ""
         entry.verify_ms = (self._ctx.clock.monotonic() - began) * 1000

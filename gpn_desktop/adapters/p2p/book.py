@@ -62,7 +62,7 @@ def plausible(address: str, remote: str) -> bool:
     """Whether somebody at ``remote``, an IP address, can know this address.
 
     A host that only a network of its own can reach is of use to the neighbours in it, one that only its
-    machine can reach to nobody else. Otherwise a stranger could have this node dial around in its own network.
+    machine can reach to nobody else. Otherwise strangers could have this node dial around in its own network.
     """
     try:
         where = split(address)[1]

@@ -151,6 +151,10 @@ class LibP2PNetwork:
     def bans(self) -> tuple[Ban, ...]:
         return self._engine.standing.bans()
 
+    def restarts(self) -> int:
+        """How often the host was started again since the start."""
+        return self._engine.restarts
+
     def listen_addresses(self) -> tuple[str, ...]:
         return self._engine.listening
 

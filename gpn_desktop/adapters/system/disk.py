@@ -49,3 +49,14 @@ def _existing(path: Path) -> Path:
         except OSError:  # a folder above may not be looked into
             continue
     return Path(path.anchor or ".")
+
+
+def used(path: Path) -> int:
+    """Bytes of a database and what it keeps beside itself under its name; 0 of what can't be seen. Blocks."""
+    total = 0
+    for file in path.parent.glob(f"{path.stem}*"):
+        try:
+            total += file.stat().st_size
+        except OSError:  # a log that was merged meanwhile
+            continue
+    return total
