@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from gpn_desktop.core.refusals import Ban, Drops
 from gpn_desktop.core.types import Address, Gwei, Hash32, Wei
 from gpn_desktop.ports.cluster import WorkerView
-from gpn_desktop.ports.network import Ban, Drops
 
 
 class Phase(Enum):

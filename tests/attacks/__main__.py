@@ -1,7 +1,8 @@
-"""``python -m tests.attacks`` attacks what its input says, a line of JSON at a time: name, seconds, target.
+"""``python -m tests.attacks`` attacks what its input says, a line of JSON at a time: name, target.
 
 A process of its own, so that what an attack costs the attacker is not measured as the victim's. It answers
-"at work" and "done".
+"at work" and goes on until the next line, at most ``MOST`` seconds; then it says "done", and how many
+connections the attack had.
 """
 
 from __future__ import annotations
@@ -9,33 +10,47 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import Final
 
 import trio
 
 from tests.attacks.catalogue import ATTACKS
-from tests.attacks.peer import Target, come_from
+from tests.attacks.peer import Target, came_in, come_from
+
+MOST: Final = 60.0  # seconds of one attack
 
 log = logging.getLogger("attack")
 
 
-async def attack(name: str, seconds: float, target: Target) -> None:
-    run = ATTACKS[name].run
-    come_from(target.source)
-    print("at work", flush=True)
-    with trio.move_on_after(seconds):
-        while True:
-            try:
-                await run(target)
-            except Exception as error:  # noqa: BLE001 - being thrown out ends an attempt, not the attack
-                log.info("%s: %r", name, error)
-            await trio.sleep(0.05)
-    print("done", flush=True)
+async def attack(name: str, target: Target) -> None:
+    """Until it is cancelled; being thrown out ends an attempt and not the attack."""
+    while True:
+        try:
+            await ATTACKS[name].run(target)
+        except Exception as error:  # noqa: BLE001 - the library raises anything
+            log.info("%s: %r", name, error)
+        await trio.sleep(0.05)
+
+
+async def next_line() -> str:
+    return await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
 
 
 async def main() -> None:
-    while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+    while line := await next_line():
         order = json.loads(line)
-        await attack(order["name"], order["seconds"], Target(**order["target"]))
+        target = Target(**order["target"])
+        come_from(target.source)
+        before = came_in.total()
+        with trio.move_on_after(MOST) as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(attack, order["name"], target)
+                print("at work", flush=True)
+                await next_line()
+                nursery.cancel_scope.cancel()
+        print(f"done {came_in.total() - before}", flush=True)
+        if scope.cancelled_caught:
+            return  # nobody is there any more who could end it
 
 
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)

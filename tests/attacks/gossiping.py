@@ -45,13 +45,12 @@ async def empty(target: Target) -> None:
 
 async def graft_and_prune(target: Target) -> None:
     """Topics that do not exist, back-offs that never end, and addresses of others to be dialled."""
-    bystander = f"/ip4/{target.source}/tcp/{target.bystander}"
     async with hostile(target) as peer:
         number = 0
         while not peer.cut_off:
             number += 1
             made_up = [f"topic {number} {n}" for n in range(100)]
-            record = _record(peer, bystander)
+            record = _record(peer, target)
             px = [rpc_pb2.PeerInfo(peerID=_anybody().to_bytes(), signedPeerRecord=record) for _ in range(10)]
             prunes = [rpc_pb2.ControlPrune(topicID=t, peers=px, backoff=2**62) for t in made_up[:10]]
             ours = rpc_pb2.ControlPrune(topicID=target.topic(Kind.VOTES), peers=px, backoff=2**62)
@@ -64,13 +63,14 @@ async def graft_and_prune(target: Target) -> None:
             await trio.sleep(PERIOD)
 
 
-def _record(peer: Hostile, address: str) -> bytes:
-    """A signed record of the attacker's own with as many addresses as fit."""
+def _record(peer: Hostile, target: Target) -> bytes:
+    """A signed record of the attacker's own whose addresses are a bystander's."""
     from libp2p.peer.envelope import seal_record
     from libp2p.peer.peer_record import PeerRecord
     from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
-    addresses = [Multiaddr(address.replace("tcp/", f"tcp/{n}")) for n in range(1, 9)] + [Multiaddr(address)]
+    ports = (*range(1, 9), target.bystander)
+    addresses = [Multiaddr(f"/ip4/{target.source}/tcp/{port}") for port in ports]
     record = PeerRecord(peer.stack.host.get_id(), addresses, time.time_ns())
     return seal_record(record, peer.stack.host.get_private_key()).marshal_envelope()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -33,6 +34,8 @@ from gpn_desktop.core.types import Address, Decline, Domain, Hash32
 from gpn_desktop.ports.secrets import NodeKey
 
 MESHSUB = "/meshsub/1.1.0"
+came_in: Counter[str] = Counter()
+"""Connections that this process has had, by victim: an attack that never got one has shown nothing."""
 BOUNDLESS = Limits(peers=1000, reserved=0, open_streams=10**6, open_rate=1e9, open_burst=1e9, frame_rate=1e9)
 
 
@@ -80,7 +83,9 @@ class Target:
 
     async def dial(self) -> trio.SocketStream:
         """A bare connection."""
-        return await trio.open_tcp_stream(self.host, self.port, local_address=self.source)
+        stream = await trio.open_tcp_stream(self.host, self.port, local_address=self.source)
+        came_in[self.address] += 1
+        return stream
 
 
 class Hostile:
@@ -161,11 +166,12 @@ async def hostile(target: Target, prepare: Callable[[Hostile], None] | None = No
     key = NodeKey(address_of_secret(secret), secret)
     doors = Doors(BOUNDLESS, Tally())
     stack = build(key, BOUNDLESS, Gates(doors, lambda peer, inbound: True, lambda peer, why: None, _ignore))
-    async with running(stack, Multiaddr(f"/ip4/{target.source}/tcp/0")):
+    async with running(stack, [Multiaddr(f"/ip4/{target.source}/tcp/0")]):
         made = Hostile(target, stack, key)
         if prepare is not None:
             prepare(made)
         await stack.host.connect(info_from_p2p_addr(Multiaddr(target.address)))
+        came_in[target.address] += 1
         yield made
 
 

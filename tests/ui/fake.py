@@ -17,6 +17,7 @@ from gpn_desktop.adapters.system.preferences import MemoryDocument
 from gpn_desktop.core.errors import GpnError, UnknownRequest
 from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.ledger import LedgerRow
+from gpn_desktop.core.refusals import Drops
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
     Address,
@@ -29,7 +30,7 @@ from gpn_desktop.core.types import (
     to_wei,
 )
 from gpn_desktop.ports.chain import TxRecord
-from gpn_desktop.ports.network import Drops, PeerInfo
+from gpn_desktop.ports.network import PeerInfo
 from gpn_desktop.ports.runtime import ImageRef
 from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services.images import Images, MemoryImageBook

@@ -32,7 +32,8 @@ from gpn_desktop.core.messages import (
 from gpn_desktop.core.types import TESTING_DOMAIN, Address, Domain
 from gpn_desktop.ports.network import Received
 
-COSTLY_BYTES: Final = 4096
+COSTLY_BYTES: Final = 4096  # that count as one message more, see Limits
+STRANGER_BYTES: Final = 1024  # of a stranger: four signatures
 EVERYBODY: Final = b"everybody"  # the bucket that all strangers share
 MAX_MEMBERS: Final = 1024  # of one consumer's committees, old ones included
 
@@ -133,8 +134,10 @@ class GossipGuard:
         if author in members:
             return True
         # A stranger may be the gateway of a good request, which is paid back when it turns out to be one.
-        crowded = not self._names.of_requests(topic) and not self._crowd.take(EVERYBODY)
-        if crowded or not self._strangers.take(peer):
+        if self._names.of_requests(topic):
+            return self._strangers.take(peer) or self._drop(Drop.STRANGER)
+        cost = 1 + len(message.data) // STRANGER_BYTES
+        if not self._crowd.take(EVERYBODY, cost) or not self._strangers.take(peer, cost):
             return self._drop(Drop.STRANGER)
         return True
 

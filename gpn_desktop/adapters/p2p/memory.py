@@ -21,11 +21,10 @@ from gpn_desktop.adapters.p2p.topics import Kind, Names, consumer_of
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import FetchFailed, NetworkDown, PeerMessageInvalid, PortInUse
 from gpn_desktop.core.messages import MAX_BLOB_BYTES, PeerMessage
+from gpn_desktop.core.refusals import Ban, Drops
 from gpn_desktop.core.types import Address, Domain, Hash32, short
 from gpn_desktop.ports.network import (
     MAX_ATTESTED,
-    Ban,
-    Drops,
     History,
     NetworkEvent,
     PeerDown,

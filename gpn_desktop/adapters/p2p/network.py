@@ -17,8 +17,9 @@ from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.p2p.topics import Kind
 from gpn_desktop.core.errors import NetworkDown, PortInUse
 from gpn_desktop.core.messages import PeerMessage
+from gpn_desktop.core.refusals import Ban, Drops
 from gpn_desktop.core.types import Address, Domain, Hash32
-from gpn_desktop.ports.network import Ban, Drops, History, NetworkEvent, PeerInfo
+from gpn_desktop.ports.network import History, NetworkEvent, PeerInfo
 from gpn_desktop.ports.secrets import NodeKey
 
 log = logging.getLogger("gpn.p2p")

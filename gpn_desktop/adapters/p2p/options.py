@@ -11,14 +11,15 @@ class Limits:
     """Bounds against peers that ask or say too much. Rates are per second.
 
     A gossip message costs a receiver about 4 ms of CPU, so ``peer_rate`` is far above what an honest peer
-    relays and still below what would stall a node for long.
+    relays and still below what would stall a node for long. A full message of votes costs as much as a dozen
+    short ones, for its signatures: of members' 4 KB count as one message more, of strangers' statements 1 KB.
     """
 
     peers: int = 64  # connections
     reserved: int = 16  # of these, for connections that this node opens itself
     peer_rate: float = 200.0  # gossip messages handed over by one peer
     peer_burst: float = 2400.0
-    author_rate: float = 120.0  # gossip of one author, whoever hands it over; 4 KB count as one message more
+    author_rate: float = 120.0  # gossip of one author, whoever hands it over
     author_burst: float = 1200.0
     stranger_rate: float = 2.0  # gossip handed over by one peer whose authors sit in no committee
     stranger_burst: float = 60.0

@@ -17,8 +17,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from gpn_desktop.core.refusals import Ban
 from gpn_desktop.core.types import Address, short
-from gpn_desktop.ports.network import Ban
 
 log = logging.getLogger("gpn.p2p")
 

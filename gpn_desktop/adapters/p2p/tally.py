@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from enum import Enum
 
-from gpn_desktop.ports.network import Drops
+from gpn_desktop.core.refusals import Drops
 
 
 class Drop(Enum):

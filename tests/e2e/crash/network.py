@@ -72,6 +72,10 @@ class Chronicle(Books):
                     return event, index
         raise AssertionError("it was not settled")
 
+    def ids(self) -> list[Hash32]:
+        """The requests of all settlements heard of; a node may have heard of one before this has."""
+        return [record.request_id for event in self.all for record in event.records]
+
     def counted(self, request_id: Hash32) -> int:
         """The seats whose votes on it count by now, as bits."""
         event, index = self.record(request_id)
@@ -104,12 +108,14 @@ class Journal:
 @dataclass
 class Network:
     """``took``: seconds from each start until the node served and had its peers, without the time in which
-    the node could have run and the machine had no processor for it."""
+    the node could have run and the machine had no processor for it. ``open``: the orders whose window has not
+    passed."""
 
     stage: Stage
     took: list[float] = field(default_factory=list)
     usual_start: float = 0.0
     orders: list[Order] = field(default_factory=list)
+    open: list[Order] = field(default_factory=list)
     number: int = 0
 
     @property
@@ -187,6 +193,7 @@ class Network:
             first = await self.stage.first_prover(order)
             if (prover is None or first == prover.address) and (besides is None or first != besides.address):
                 self.orders.append(order)
+                self.open.append(order)
                 return order
             await consumer.discard(order)
         raise AssertionError("no request has the wanted first prover")
@@ -208,7 +215,8 @@ class Network:
         raise AssertionError("unreachable")
 
     async def pay(self) -> None:
-        """Let the window pass."""
+        """Let the window pass, once every vote that is in a journal has come to the chain: later none can."""
+        await self.all_counted()
         await self.stage.localnet.advance(WINDOW + 1)
 
     # what has to hold -------------------------------------------------------------------------------------
@@ -234,10 +242,15 @@ class Network:
         for seen in (announced, opinions, valid):
             assert all(len(values) == 1 for values in seen.values()), seen
 
-    def settled_once(self, *orders: Order) -> None:
-        ids = [record.request_id for event in self.chronicle.all for record in event.records]
+    async def settled_once(self, *orders: Order) -> None:
         for order in orders:
-            assert ids.count(order.id) == 1, order.signed.message.details.ref
+            await self.settlement(order)
+            assert self.chronicle.ids().count(order.id) == 1, order.signed.message.details.ref
+
+    async def settlement(self, order: Order) -> tuple[Settled, int]:
+        """A request's settlement, which the nodes have heard of, and its place in it."""
+        await eventually(lambda: order.id in self.chronicle.ids())
+        return self.chronicle.record(order.id)
 
     async def transactions_agree(self, operator: Operator) -> None:
         """The journal's transactions are those that the chain has of this account: none lost, none twice."""
@@ -270,11 +283,18 @@ class Network:
     async def counted(self, order: Order, *voters: Operator) -> None:
         """The chain has counted these verifiers' votes, in the settlement or later."""
         bits = sum(1 << order.snapshot.members[voter.address] for voter in voters)
+        await self.settlement(order)
         await eventually(lambda: not bits & ~self.chronicle.counted(order.id), 60)
 
-    async def counted_all(self, order: Order) -> None:
+    async def all_counted(self) -> None:
+        """Whatever was in a journal when its node was killed is known to the network, and on the chain."""
+        for order in self.open:
+            await self._all_counted(order)
+        self.open.clear()
+
+    async def _all_counted(self, order: Order) -> None:
         """All valid votes on the settled proof that any journal has as its node's own."""
-        event, index = self.chronicle.record(order.id)
+        event, index = await self.settlement(order)
         prover = order.snapshot.seats[event.records[index].prover_seat].address
         voters = [
             operator

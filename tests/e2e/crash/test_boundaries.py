@@ -165,7 +165,7 @@ async def test_killed_at(network: Network, boundary: Boundary) -> None:
             await network.reaches(order, operator, *DONE)
     # Where an ordinary start takes long as well, the machine is slow or busy with something else.
     assert network.took[-1] <= max(AT_WORK, 2.5 * network.usual_start)
-    network.settled_once(*orders)
+    await network.settled_once(*orders)
     network.no_contradiction()
     for operator, jobs in before.items():
         assert jobs <= network.journal(network.operator(operator)).jobs()
@@ -173,9 +173,7 @@ async def test_killed_at(network: Network, boundary: Boundary) -> None:
 
 
 async def test_every_own_word_reached_somebody_else(network: Network) -> None:
-    """Whatever was in a journal when its node was killed is known to the network, and on the chain."""
-    for order in network.orders:
-        await network.counted_all(order)
+    await network.all_counted()
 
 
 async def test_every_share_is_paid_to_the_wei(network: Network) -> None:

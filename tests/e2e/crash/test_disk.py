@@ -86,7 +86,7 @@ async def test_a_gateway_without_room_says_so_and_takes_the_request_later(networ
         await network.send(order, victim)
     await network.send(order, victim)
     await network.reaches(order, victim, *DONE)
-    network.settled_once(order)
+    await network.settled_once(order)
 
 
 async def test_a_damaged_journal_is_refused_until_its_operator_sets_it_aside(network: Network) -> None:
@@ -119,7 +119,7 @@ async def test_a_damaged_journal_is_refused_until_its_operator_sets_it_aside(net
     for operator in (network.stage.operators[0], victim):
         await network.reaches(order, operator, *DONE)
     assert len(said_by(network, victim, order.id)) == 1
-    network.settled_once(order)
+    await network.settled_once(order)
     network.no_contradiction()
 
 
