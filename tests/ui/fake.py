@@ -17,7 +17,7 @@ from gpn_desktop.adapters.system.preferences import MemoryDocument
 from gpn_desktop.core.errors import GpnError, UnknownRequest
 from gpn_desktop.core.history import JobOrder, place
 from gpn_desktop.core.ledger import LedgerRow
-from gpn_desktop.core.refusals import Drops
+from gpn_desktop.core.refusals import Ban, Drops
 from gpn_desktop.core.types import (
     TESTING_DOMAIN,
     Address,
@@ -230,6 +230,7 @@ def demo_view() -> NodeView:
         running=1,
         paused=False,
         drops=Drops(full=1, flood=812, malformed=14, stale=3),
+        bans=(Ban(PEERS[4], "flood", time.time() + 552),),
         runtime="builtin:test",
         listen=(
             "/ip4/127.0.0.1/tcp/41873/p2p/16Uiu2HAmPc8sQZqkTgQ3f8rXW5yJ1bVnKd4o7u9Lx2sE6tRaYh",
@@ -421,6 +422,10 @@ class FakeFacade:
     async def ban(self, peer: Address, seconds: float) -> None:
         self.banned.append(peer)
         self.found = tuple(one for one in self.found if one.peer != peer)
+        bans = tuple(one for one in self.now.bans if one.peer != peer)
+        if seconds > 0:
+            bans += (Ban(peer, "banned by the operator", time.time() + seconds),)
+        self.now = replace(self.now, bans=bans)
 
     async def logs(self, request_id: Hash32) -> dict[str, str]:
         return self.written.get(request_id, {})

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
 from gpn_desktop.core.errors import NetworkDown, TransactionFailed
+from gpn_desktop.core.refusals import Drops
 from gpn_desktop.core.types import Wei
 from gpn_desktop.ports.chain import ProverInfo
 from gpn_desktop.ports.runtime import ImageRef, PullProgress
 from gpn_desktop.services.trials import Stage, TrialView
 from gpn_desktop.ui.models.consumers import action_of, state_look
+from gpn_desktop.ui.models.refusals import WORDS
 from gpn_desktop.ui.pages.consumers import ConsumersPage
 from gpn_desktop.ui.pages.network import NetworkPage
+from gpn_desktop.ui.pages.network_peers import BANNED, DROPPED
 from gpn_desktop.ui.window import MainWindow
 from tests.ui.conftest import Attach, until
 from tests.ui.fake import CONSUMERS, ME, PEERS, FakeFacade, demo_view, empty_view
@@ -212,7 +215,7 @@ async def test_a_trial_survives_in_the_details(attach: Attach) -> None:
 
 async def test_peers_are_shown_added_and_banned(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
-    page = network(attach(facade))
+    page = network(attach(facade)).card
     assert len(page.model.rows) == 4
     page.address.setText("/ip4/198.51.100.9/tcp/4001/p2p/16Uiu2HAm")
     QTest.keyClick(page.address, Qt.Key.Key_Return)
@@ -225,12 +228,52 @@ async def test_peers_are_shown_added_and_banned(attach: Attach) -> None:
     click(page.sheet.confirm)
     await until(lambda: facade.banned == [PEERS[1]])
     assert len(page.model.rows) == 3
+    assert page.parts.button(BANNED).text() == "Banned (2)"
+
+
+async def test_bans_say_why_and_until_when_and_are_lifted(attach: Attach) -> None:
+    facade = FakeFacade(demo_view())
+    window = attach(facade)
+    page = network(window).card
+    assert page.lift.isHidden(), "there is nothing to lift among the connected"
+    click(page.parts.button(BANNED))
+    assert page.address.isHidden()
+    assert not page.lift.isEnabled()
+    (ban,) = page.bans.rows
+    _, why, ends = (column.cell(ban).text for column in page.bans.columns)
+    assert why == "flood"
+    assert ends.endswith("left")
+    page.banned.choose(ban.peer)
+    click(page.lift)
+    await until(lambda: not page.bans.rows)
+    assert facade.now.bans == ()
+    assert page.parts.button(BANNED).text() == "Banned (0)"
+    assert not page.lift.isEnabled()
+
+
+async def test_what_was_dropped_is_told_by_reason_and_goes_on_counting(attach: Attach) -> None:
+    facade = FakeFacade(demo_view())
+    window = attach(facade)
+    page = network(window)
+    click(page.card.parts.button(DROPPED))
+    assert [(line.reason, line.count) for line in page.card.drops.rows] == [
+        ("flood", 812), ("malformed", 14), ("stale", 3), ("full", 1)
+    ]  # fmt: skip
+    facade.now = replace(facade.now, drops=replace(facade.now.drops, streams=20_000))
+    page.tick()  # drops are no event
+    assert page.dropped.figure.text() == "20,830"
+    assert page.card.parts.button(DROPPED).text() == "Dropped (20,830)"
+    assert page.card.drops.rows[0].reason == "streams"
+
+
+def test_every_reason_for_dropping_has_its_words() -> None:
+    assert WORDS.keys() == {field.name for field in fields(Drops)}
 
 
 async def test_an_address_where_nobody_answers_is_told_beside_it(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
     facade.connect_error = NetworkDown("Nobody answers at that address.")
-    page = network(attach(facade))
+    page = network(attach(facade)).card
     page.address.setText("<b>no address</b>")
     click(page.add)
     await until(lambda: NetworkDown.code in page.said.text())

@@ -127,7 +127,7 @@ async def test_a_demo_runs_to_paid_before_ones_eyes(qapp: QApplication, anvil: N
         network = window.pages["network"]
         assert isinstance(network, NetworkPage)
         assert network.peers.figure.text() == "2"
-        assert len(network.model.rows) == 2
+        assert len(network.card.model.rows) == 2
         window.go("consumers")
         consumers = window.pages["consumers"]
         assert isinstance(consumers, ConsumersPage)

@@ -24,6 +24,7 @@ from gpn_desktop.ui.pages.jobs import JobsPage
 from gpn_desktop.ui.pages.network import NetworkPage
 from gpn_desktop.ui.pages.votes import VotesPage
 from gpn_desktop.ui.theme import DARK, LIGHT, Theme, Tokens
+from gpn_desktop.ui.widgets.empty import OrEmpty
 from gpn_desktop.ui.window import MainWindow
 from tests.ui.conftest import Attach, until
 from tests.ui.fake import ME, FakeFacade, demo_view, empty_view, hash32, history_row, job
@@ -33,6 +34,13 @@ def earnings(window: MainWindow) -> EarningsPage:
     window.go("earnings")
     page = window.pages["earnings"]
     assert isinstance(page, EarningsPage)
+    return page
+
+
+def network(window: MainWindow) -> NetworkPage:
+    window.go("network")
+    page = window.pages["network"]
+    assert isinstance(page, NetworkPage)
     return page
 
 
@@ -97,9 +105,7 @@ async def test_other_machines_are_listed_with_their_state(attach: Attach) -> Non
         worker("shed", WorkerState.READY, error="acme/prover: no GPU"),
     )))  # fmt: skip
     window = attach(facade)
-    window.go("network")
-    page = window.pages["network"]
-    assert isinstance(page, NetworkPage)
+    page = network(window)
     shown = {fact.text: (fact.value, fact.value_tone) for fact in page.facts.facts}
     assert shown["Worker attic"] == ("Full · 2 of 2 slots at work", "good")
     assert shown["Worker cellar"] == ("Lost", "bad")
@@ -365,7 +371,6 @@ async def test_empty_pages_say_what_will_appear(attach: Attach) -> None:
     assert earnings(window).list.empty.title() == "No rewards yet"
     for key, kind, title in (
         ("votes", VotesPage, "No votes yet"),
-        ("network", NetworkPage, "No peers yet"),
         ("consumers", ConsumersPage, "No consumers yet"),
     ):
         window.go(key)
@@ -373,6 +378,19 @@ async def test_empty_pages_say_what_will_appear(attach: Attach) -> None:
         assert isinstance(other, kind)
         assert other.list.is_empty
         assert other.list.empty.title() == title
+    card = network(window).card
+    parts = {}
+    for one in card.parts.buttons():
+        one.click()
+        shown = card.stack.currentWidget()
+        assert isinstance(shown, OrEmpty)
+        assert shown.is_empty
+        parts[one.text()] = shown.empty.title()
+    assert parts == {
+        "Connected (0)": "No peers yet",
+        "Banned (0)": "Nobody is banned",
+        "Dropped (0)": "Nothing was dropped",
+    }
 
 
 async def test_votes_can_be_narrowed_to_mine(attach: Attach) -> None:
@@ -389,9 +407,7 @@ async def test_votes_can_be_narrowed_to_mine(attach: Attach) -> None:
 async def test_addresses_can_be_copied(attach: Attach) -> None:
     facade = FakeFacade(demo_view())
     window = attach(facade)
-    window.go("network")
-    page = window.pages["network"]
-    assert isinstance(page, NetworkPage)
+    page = network(window)
     copies = [b for b in page.findChildren(QAbstractButton) if b.text() == "Copy"]
     copies[-1].click()
     assert QGuiApplication.clipboard().text() == facade.now.listen[-1]
