@@ -114,9 +114,23 @@ class Checks:
         self.counts["settlements"] += 1
         if not proofs.is_true(self._world.proof(record.proof[1])):
             self._broken(NO_FALSE_REWARD, f"a false proof of {short(record.proof[0])} was settled")
+        self._book(record.request.consumer)
 
     def paid(self, record: Record) -> None:
         self.counts["payouts"] += 1
+        self._book(record.request.consumer)
+
+    def _book(self, consumer: Address) -> None:
+        """A consumer's deposit is somewhere, to the last gwei."""
+        chain = self._world.chain
+        account = chain.account(consumer)
+        held = sum(
+            record.request.reward
+            for record in chain.records.values()
+            if record.request.consumer == consumer and not record.paid
+        )
+        if account.balance + account.paid + account.burned + held != DEPOSIT:
+            self._broken(BOOKS, f"the books of {short(consumer)} are off")
 
     # the end ----------------------------------------------------------------------------------------------
 
@@ -150,9 +164,8 @@ class Checks:
 
     def _books(self) -> None:
         chain = self._world.chain
-        for consumer, account in chain.accounts.items():
-            if account.balance + account.paid + account.burned != DEPOSIT:
-                self._broken(BOOKS, f"the books of {short(consumer)} are off")
+        for consumer in chain.accounts:
+            self._book(consumer)
         if sum(chain.earned.values()) != sum(account.paid for account in chain.accounts.values()):
             self._broken(BOOKS, "the members earned another sum than the consumers paid")
         for record in chain.records.values():
