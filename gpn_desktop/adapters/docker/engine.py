@@ -149,6 +149,7 @@ class Engine:
     def __init__(self, options: DockerOptions) -> None:
         self._options = options
         self._api: Any = None
+        self._closed = False
         self._calls = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._relay = ""
 
@@ -261,7 +262,8 @@ class Engine:
         return [entry["Id"] for entry in found]
 
     async def aclose(self) -> None:
-        """Waits for running calls, since one of them may be about to create a container."""
+        """Waits for running calls, since one of them may be about to create a container; takes no more."""
+        self._closed = True
         stopping = asyncio.get_running_loop().run_in_executor(None, self._calls.shutdown)
         await asyncio.wait([stopping], timeout=_CLOSE_TIMEOUT)
         if self._api is not None:
@@ -317,7 +319,7 @@ class Engine:
         Raises:
             faults.NotThere, EngineFault, EngineMissing and their kind
         """
-        if self._api is None and self._relay:
+        if self._closed:
             raise EngineFault("The runtime is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._calls, self._translated, work)
 

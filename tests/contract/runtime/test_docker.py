@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from itertools import pairwise
 
 import docker  # type: ignore[import-untyped]
@@ -13,6 +14,7 @@ import pytest
 from gpn_desktop.adapters.docker import DockerOptions, DockerRuntime, docker_available, local_digest
 from gpn_desktop.adapters.gpu.memory import MemorySensors
 from gpn_desktop.core.errors import (
+    EngineFault,
     EngineMissing,
     GpnError,
     GpuDriverTooOld,
@@ -198,6 +200,21 @@ async def test_closing_ends_a_job_and_leaves_nothing(
     with pytest.raises(GpnError):
         await running
     assert images.containers(node_id) == []
+
+
+async def test_what_is_asked_of_a_closing_engine_is_refused(docker_runtime: DockerRuntime) -> None:
+    """A job that ends by the closing removes its container; that came after the last thread was let go."""
+    engine = docker_runtime._engine
+    done = threading.Event()
+    last = asyncio.create_task(engine.call(lambda _: done.wait(30)))
+    await engine.call(lambda _: None)  # so the one before it has begun
+    closing = asyncio.create_task(engine.aclose())
+    await asyncio.wait([closing], timeout=0.1)
+    with pytest.raises(EngineFault):
+        await engine.call(lambda _: None)
+    done.set()
+    assert await last
+    await closing
 
 
 async def test_closing_while_an_image_starts_leaves_nothing(

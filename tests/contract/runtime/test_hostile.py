@@ -158,15 +158,15 @@ def arrived(tcp: socket.socket, udp: socket.socket) -> list[str]:
 
 
 @contextmanager
-def sibling() -> Iterator[str]:
-    """Another container on the engine's own network, with something listening; its address."""
+def sibling() -> Iterator[tuple[str, str]]:
+    """Another container on the engine's own network, with something listening; its address and gateway."""
     api = docker.APIClient(version="auto")
     mock = images.built("mock")
     made = api.create_container(str(mock) if images.registry() else f"sha256:{mock.digest.hex()}")
     try:
         api.start(made["Id"])
-        networks = api.inspect_container(made["Id"])["NetworkSettings"]["Networks"]
-        yield networks["bridge"]["IPAddress"]
+        found = api.inspect_container(made["Id"])["NetworkSettings"]["Networks"]["bridge"]
+        yield found["IPAddress"], found["Gateway"]
     finally:
         api.remove_container(made["Id"], force=True)
 
@@ -181,9 +181,8 @@ def addresses_of_this_machine() -> list[str]:
 
 
 async def test_nothing_gets_out_and_nothing_arrives(docker_runtime: DockerRuntime, hostile: ImageRef) -> None:
-    with listeners() as (port, (tcp, udp)), sibling() as other:
+    with listeners() as (port, (tcp, udp)), sibling() as (other, gateway):
         mine = addresses_of_this_machine()
-        gateway = docker.APIClient(version="auto").inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"]
         hosts = [(host, port) for host in {*mine, gateway, "255.255.255.255", "224.0.0.1"}]
         hosts += [(other, 3000), ("1.1.1.1", 53), ("169.254.169.254", 80), ("2606:4700:4700::1111", 53)]
         targets = [{"host": host, "port": number} for host, number in hosts]
