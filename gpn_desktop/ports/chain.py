@@ -7,7 +7,7 @@ earlier run of the node, never sends a second transaction for it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -196,7 +196,7 @@ class Settled:
     key: Hash32
     submitter: Address
     finalize_at: int
-    records: tuple[SettlementRecord, ...]
+    records: Sequence[SettlementRecord]
     raw_records: bytes
     block: Block
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Never
 
 from gpn_desktop.core.messages import CastVote
 from gpn_desktop.core.settlement import Shares, split
@@ -27,11 +30,20 @@ def name_of(key: Hash32, finalize_at: int) -> str:
     return f"{key.hex()}:{finalize_at}"
 
 
-@dataclass
+NOTHING: Final[Mapping[int, Never]] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[int, Never]:
+    return NOTHING
+
+
+@dataclass(slots=True)
 class Batch:
     """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since.
 
-    ``kept``: an earlier run's votes for records that left its own out; their requests are not in memory.
+    ``left_out``: the records that do not count this node's seat. ``kept``: an earlier run's votes for some of
+    them, whose requests are not in memory. What few batches have is replaced and never changed: most share
+    what is empty, and a window holds a day's batches.
     """
 
     settled: Settled
@@ -40,11 +52,21 @@ class Batch:
     share: Gwei = Gwei(0)
     asked: bool = False
     along: int = 0  # milliseconds: when a settlement was last asked to pay it
-    extending: set[int] = field(default_factory=set)
-    kept: dict[int, list[CastVote]] = field(default_factory=dict)
-    contests: dict[int, int] = field(default_factory=dict)  # when to contest a record, milliseconds
-    challengers: dict[int, Challenger] = field(default_factory=dict)
-    forfeited: dict[int, int] = field(default_factory=dict)  # seats without a fee, by record
+    left_out: frozenset[int] = frozenset()
+    extending: frozenset[int] = frozenset()
+    kept: Mapping[int, list[CastVote]] = field(default_factory=_nothing)
+    contests: Mapping[int, int] = field(default_factory=_nothing)  # when to contest a record, milliseconds
+    challengers: Mapping[int, Challenger] = field(default_factory=_nothing)
+    forfeited: Mapping[int, int] = field(default_factory=_nothing)  # seats without a fee, by record
+
+    def leaves_out(self, me: Address) -> frozenset[int]:
+        """The records whose committee has this member as a verifier, and that do not count it."""
+        found = []
+        for index, (record, committee) in enumerate(zip(self.settled.records, self.committees, strict=True)):
+            seat = committee.members.get(me)
+            if seat not in (None, record.prover_seat) and not self.counted[index] >> seat & 1:
+                found.append(index)
+        return frozenset(found)
 
     def winner(self, index: int) -> tuple[int, int]:
         """The seat of the prover that would be paid for a record, and the seats that count for it."""

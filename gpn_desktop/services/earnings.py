@@ -184,6 +184,7 @@ class Earnings:
                 return
             committees.append(snapshot)
         batch = Batch(event, [r.counted for r in event.records], committees)
+        batch.left_out = batch.leaves_out(self.ctx.me)
         known = [self.jobs.entries.get(r.request_id) for r in event.records]
         mine = any(self.ctx.me in c.members for c in committees)
         if not mine and not any(known):
@@ -198,7 +199,7 @@ class Earnings:
                     self.ctx.alert(f"A settlement contradicts this node's verdict: request {entry.id.hex()}")
                     self._plan_contest(batch, index, entry)
             elif left_out := await self._left_out(record, committees[index]):
-                batch.kept[index] = left_out
+                batch.kept = {**batch.kept, index: left_out}
             self._watch_over(batch, index, record)
         await self._reckon(batch)
 
@@ -216,9 +217,8 @@ class Earnings:
         for batch in self.batches.values():
             if now >= batch.settled.finalize_at:
                 continue
-            for index, record in enumerate(batch.settled.records):
-                if index not in batch.extending:
-                    self._watch_over(batch, index, record)
+            for index in batch.left_out - batch.extending:
+                self._watch_over(batch, index, batch.settled.records[index])
 
     def _watch_over(self, batch: Batch, index: int, record: SettlementRecord) -> None:
         """A vote of ours that was left out is added, with all others that were.
@@ -242,7 +242,7 @@ class Earnings:
         if any(vote.seat == seats[me] for vote in missing):
             settled = batch.settled
             call = Extend(settled.key, settled.finalize_at, settled.raw_records, index, missing)
-            batch.extending.add(index)
+            batch.extending |= {index}
             self.ctx.tasks.spawn(self._extend(batch, call), "extend")
 
     async def _extend(self, batch: Batch, call: Extend) -> None:
@@ -251,7 +251,7 @@ class Earnings:
         except TransactionFailed:
             raise  # the contract's last word
         except GpnError as error:
-            batch.extending.discard(call.index)
+            batch.extending -= {call.index}
             log.warning("extending waits: %s", error)
 
     # a settlement that contradicts our verdict -----------------------------------------------------------
@@ -261,12 +261,12 @@ class Earnings:
         me, accepted = entry.job.mine.address, entry.job.accepted
         if me is not None and accepted is not None:
             turn = 0 if accepted[0] == me else 1 + entry.job.snapshot.members[me]
-            batch.contests[index] = self.authority.now() + turn * STAGGER_MS
+            batch.contests = {**batch.contests, index: self.authority.now() + turn * STAGGER_MS}
 
     def _contest_due(self, now: Millis) -> None:
         for batch in self.batches.values():
             for index in [i for i, at in batch.contests.items() if at <= now]:
-                del batch.contests[index]
+                batch.contests = {i: at for i, at in batch.contests.items() if i != index}
                 entry = self.jobs.entries.get(batch.settled.records[index].request_id)
                 if entry is not None:
                     self.ctx.tasks.spawn(self._contest(batch, index, entry), "contest")
@@ -286,17 +286,20 @@ class Earnings:
         except TransactionFailed:
             raise  # the contract's last word
         except GpnError as error:
-            batch.contests[index] = self.authority.now()
+            batch.contests = {**batch.contests, index: self.authority.now()}
             log.warning("contesting waits: %s", error)
 
     async def _on_challenged(self, key: Hash32, index: int, event: Challenged) -> None:
         batch = self.batches.get(key)
         if batch is not None and index < len(batch.counted):
-            batch.challengers[index] = Challenger(event.prover_seat, event.counted, event.vote_digest)
+            challenger = Challenger(event.prover_seat, event.counted, event.vote_digest)
+            batch.challengers = {**batch.challengers, index: challenger}
             await self._reckon(batch)
 
     async def _judge_windows(self) -> None:
         """Settlements whose counted verifiers turned out to be blind."""
+        if not self.watch.knows_blind:
+            return
         shares = await self._shares()
         for batch in self.batches.values():
             fees = [batch.fee_of(index, shares) for index in range(len(batch.counted))]
@@ -305,13 +308,14 @@ class Earnings:
     async def _on_forfeited(self, key: Hash32, index: int, seat: int) -> None:
         batch = self.batches.get(key)
         if batch is not None and index < len(batch.counted):
-            batch.forfeited[index] = batch.forfeited.get(index, 0) | 1 << seat
+            batch.forfeited = {**batch.forfeited, index: batch.forfeited.get(index, 0) | 1 << seat}
             await self._reckon(batch)
 
     async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
         batch = self.batches.get(key)
         if batch is not None and index < len(batch.counted):
             batch.counted[index] |= counted
+            batch.left_out = batch.leaves_out(self.ctx.me)
             await self._reckon(batch)
 
     async def _reckon(self, batch: Batch) -> None:

@@ -221,6 +221,11 @@ class Watch:
             self.cases[case.intent] = case
             self.ctx.alert(f"{case.text}. The evidence is kept, and reported where that is worth its gas.")
 
+    @property
+    def knows_blind(self) -> bool:
+        """Whether anybody signed blindly, as far as this node knows."""
+        return bool(self._blind)
+
     def in_window(self, settled: Settled, committees: Sequence[Snapshot], fees: Sequence[Gwei]) -> None:
         """A settlement in its window: who signed blindly for another proof of a request loses its fee there.
 

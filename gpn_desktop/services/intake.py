@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from typing import Final
+from weakref import WeakValueDictionary
 
 from gpn_desktop.core import errors
 from gpn_desktop.core import events as ev
@@ -56,7 +57,7 @@ class Intake:
         self._outbox = outbox
         self._orphans: OrderedDict[Hash32, list[Statement]] = OrderedDict()
         self._refused: OrderedDict[Hash32, None] = OrderedDict()
-        self._opening: dict[Hash32, asyncio.Lock] = {}
+        self._opening: WeakValueDictionary[Hash32, asyncio.Lock] = WeakValueDictionary()
         self._consumers: dict[Address, asyncio.Lock] = {}
         self._parked: OrderedDict[Hash32, tuple[RequestMessage, Millis]] = OrderedDict()
         self._moves = 0  # how often the chain moved on
@@ -277,9 +278,7 @@ class Intake:
                 await self._jobs.take(entry, message)
 
     def _lock(self, request_id: Hash32) -> asyncio.Lock:
-        """One message of a request is opened at a time; the few locks of the last requests are enough."""
-        if len(self._opening) > MAX_REFUSED:
-            self._opening = {i: lock for i, lock in self._opening.items() if lock.locked()}
+        """One message of a request is opened at a time; a lock is gone with the last that holds it."""
         return self._opening.setdefault(request_id, asyncio.Lock())
 
     # from the journal -------------------------------------------------------------------------------------

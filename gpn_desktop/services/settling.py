@@ -74,7 +74,7 @@ class Settling:
     submit: Submit
     finished: Callable[[], Finalize | None]
     due: dict[Hash32, Due] = field(default_factory=dict)
-    _sent: dict[Hash32, list[Due]] = field(default_factory=dict)
+    _sent: dict[Hash32, tuple[Hash32, ...]] = field(default_factory=dict)  # the requests by transaction
     _skipped: dict[Hash32, list[EntrySkipped]] = field(default_factory=dict)
 
     async def accepted(self, entry: Entry) -> None:
@@ -223,7 +223,7 @@ class Settling:
             ids = [due.entry.id.hex() for due in part]
             attested = isinstance(call, SettleAttested)
             self.ctx.emit("settle_sent", {"requests": ids, "tx": record.hash.hex(), "attested": attested})
-            self._sent[record.hash] = part
+            self._sent[record.hash] = tuple(due.entry.id for due in part)
             for skipped in self._skipped.pop(record.hash, ()):
                 self.skipped(skipped)
 
@@ -322,7 +322,7 @@ class Settling:
         if part is None:
             self._skipped.setdefault(event.tx, []).append(event)
             return
-        due = part[event.index] if event.index < len(part) else None
+        due = self.due.get(part[event.index]) if event.index < len(part) else None
         if due is None or due.entry.settled is not None:
             return
         if event.reason in PASSING:

@@ -186,12 +186,11 @@ async def test_requests_ahead_of_the_chain_are_bounded_and_given_up() -> None:
         other = net.members[1]
         order = await net.order()
         request = order.signed.message
-        sent = intake.MAX_PARKED + 20
-        for number in range(sent):
+        for number in range(intake.MAX_PARKED + 20):
             details = replace(request.details, ref=f"{number}", anchor_block=10**6)
-            await net.members[0].network.publish(gossip(net, net.sign(replace(request, details=details))))
-        looked_at = other.node.intake._opening
-        await until(lambda: len(looked_at) == sent and not any(lock.locked() for lock in looked_at.values()))
+            last = net.sign(replace(request, details=details))
+            await net.members[0].network.publish(gossip(net, last))
+        await until(lambda: last.id in other.node.intake._parked and not other.node.intake._opening)
         assert len(other.node.intake._parked) == intake.MAX_PARKED
         await net.advance(100)
         await until(lambda: len(other.node.intake._parked) == 0)

@@ -14,7 +14,7 @@ from typing import Final
 
 from gpn_desktop.adapters.grpc.client import ProvingClient
 from gpn_desktop.composition import demo
-from gpn_desktop.core.errors import GpnError, RateLimited
+from gpn_desktop.core.errors import AnchorUnknown, GatewayUnreachable, GpnError, RateLimited
 from gpn_desktop.ports.processes import NodeSpec
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.demo.stage import Stage
@@ -30,6 +30,10 @@ SETTLE_AGE: Final = 5
 END_SECONDS: Final = 120.0  # for the last ones to settle
 RETRY_AFTER: Final = (0.5, 1.0, 2.0, 4.0)  # seconds
 SETTLED: Final = (Phase.SETTLED, Phase.PAID)
+REFUSED_FOR_NOW: Final = (
+    RateLimited,
+    AnchorUnknown,
+)  # the gateway has too much to do, or is behind the chain
 
 Say = Callable[[str], None]
 
@@ -55,7 +59,7 @@ class Report:
     verified: int = 0
     settled: int = 0
     held_back: int = 0  # times that a request waited since too many were under way
-    asked_to_wait: int = 0  # times that a gateway had had too many
+    asked_to_wait: int = 0  # times that a gateway had too much to do, or did not answer in time
     failures: dict[str, int] = field(default_factory=dict)
     p50_ms: tuple[float, float] = (0.0, 0.0)
     p95_ms: tuple[float, float] = (0.0, 0.0)
@@ -164,31 +168,47 @@ class _Load:
             began = time.perf_counter()
             await self._submit(gateway, order)
             self._report.sent += 1
-            verified = False
-            async for view in gateway.watch(order.id):
-                if not verified and view.phase in (Phase.VERIFIED, *SETTLED):
-                    verified = True
-                    self._report.verified += 1
-                    self._times.append((time.perf_counter() - began) * 1000)
-                if view.phase in SETTLED:
-                    self._report.settled += 1
-                    return
-            self._failures["ended otherwise"] += 1
+            await self._follow(gateway, order, began)
         except GpnError as error:
             self._failures[error.code] += 1
             self._say(f"request {number}: {error}")
         finally:
             self._places.release()
 
+    async def _follow(self, gateway: ProvingClient, order: Order, began: float) -> None:
+        """To its settlement; a gateway that does not answer in time is asked again."""
+        verified = False
+        while True:
+            try:
+                async for view in gateway.watch(order.id):
+                    if not verified and view.phase in (Phase.VERIFIED, *SETTLED):
+                        verified = True
+                        self._report.verified += 1
+                        self._times.append((time.perf_counter() - began) * 1000)
+                    if view.phase in SETTLED:
+                        self._report.settled += 1
+                        return
+                self._failures["ended otherwise"] += 1
+                return
+            except GatewayUnreachable:
+                self._report.asked_to_wait += 1
+                await asyncio.sleep(RETRY_AFTER[0])
+
     async def _submit(self, gateway: ProvingClient, order: Order) -> None:
-        """A gateway that asks for patience gets it; an order that is given up frees its nonce."""
+        """A gateway that asks for patience gets it: the same order again is the same request.
+
+        One that is given up frees its nonce, if no gateway can have taken it.
+        """
+        taken = False
         for pause in (*RETRY_AFTER, 0.0):
             try:
                 await gateway.submit(order.signed.message, order.signed.signature, order.payload)
                 return
-            except RateLimited:
-                if not pause:
+            except (*REFUSED_FOR_NOW, GatewayUnreachable) as error:
+                taken |= isinstance(error, GatewayUnreachable)
+                if not pause and not taken:
                     await self._stage.consumers[0].discard(order)
+                if not pause:
                     raise
                 self._report.asked_to_wait += 1
                 await asyncio.sleep(pause)

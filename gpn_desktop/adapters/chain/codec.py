@@ -140,13 +140,13 @@ def event(log: Log, block: Block) -> ChainEvent | None:
 
 def settled(log: Log) -> tuple[SettlementRecord, ...]:
     """The requests of a Settled event. ValueError when it is malformed."""
-    return records.unpack(bindings.Settled.decode(log.topics, log.data).records)
+    return tuple(records.Records(bindings.Settled.decode(log.topics, log.data).records))
 
 
 def _batch_event(found: bindings.Event | None, block: Block) -> ChainEvent | None:
     match found:
         case bindings.Settled(key, submitter, finalize_at, raw):
-            return Settled(key, submitter, finalize_at, records.unpack(raw), raw, block)
+            return Settled(key, submitter, finalize_at, records.Records(raw), raw, block)
         case bindings.Extended(key, index, counted):
             return Extended(key, index, counted, block)
         case bindings.Challenged(key, prover_, index, seat, proof, vote, counted):

@@ -6,7 +6,8 @@ zeros 21, tipped seat + 1 (0 none) 1, quorum 1, prover's seat 1.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, overload
 
 from gpn_desktop.core.types import Address, Gwei, Hash32
 from gpn_desktop.ports.chain import SettlementRecord
@@ -31,11 +32,46 @@ def pack(record: SettlementRecord, quorum: int) -> bytes:
     )
 
 
-def unpack(records: bytes) -> tuple[SettlementRecord, ...]:
-    """All records of a batch; ValueError unless the length fits."""
-    if len(records) % RECORD_BYTES:
-        raise ValueError(f"{len(records)} bytes are no whole records")
-    return tuple(_unpack(records[at : at + RECORD_BYTES]) for at in range(0, len(records), RECORD_BYTES))
+class Records(Sequence[SettlementRecord]):
+    """The records of a batch, each unpacked when it is looked at.
+
+    A node remembers every settlement of a day's window, and hardly ever looks at one twice: unpacked it would
+    take four times the room.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        """ValueError unless the length fits."""
+        if len(raw) % RECORD_BYTES:
+            raise ValueError(f"{len(raw)} bytes are no whole records")
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._raw) // RECORD_BYTES
+
+    @overload
+    def __getitem__(self, index: int) -> SettlementRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[SettlementRecord, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> SettlementRecord | tuple[SettlementRecord, ...]:
+        places = range(0, len(self._raw), RECORD_BYTES)[index]
+        if isinstance(places, range):
+            return tuple(self._at(place) for place in places)
+        return self._at(places)
+
+    def _at(self, place: int) -> SettlementRecord:
+        return _unpack(self._raw[place : place + RECORD_BYTES])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Records):
+            return self._raw == other._raw
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._raw)
 
 
 def _unpack(raw: bytes) -> SettlementRecord:

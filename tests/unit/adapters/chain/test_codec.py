@@ -56,7 +56,7 @@ seats = st.integers(0, 31)
 )
 def test_records_come_back_as_they_were_packed(given_records: list[SettlementRecord]) -> None:
     raw = b"".join(records.pack(record, 3) for record in given_records)
-    found = records.unpack(raw)
+    found = records.Records(raw)
     assert len(raw) == 128 * len(given_records)
     for before, after in zip(given_records, found, strict=True):
         assert after.raw == records.pack(before, 3)
@@ -75,7 +75,7 @@ def test_records_come_back_as_they_were_packed(given_records: list[SettlementRec
 
 def test_records_of_a_broken_length_are_refused() -> None:
     with pytest.raises(ValueError, match="127"):
-        records.unpack(bytes(127))
+        records.Records(bytes(127))
 
 
 def test_a_compact_signature_keeps_the_parity() -> None:
