@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +14,9 @@ from gpn_desktop.core.errors import ChainUnreachable, InsufficientFunds, StoreFu
 from gpn_desktop.core.types import Snapshot
 from gpn_desktop.ports.calls import WithdrawRewards
 from gpn_desktop.ports.chain import Settled, TxState
-from gpn_desktop.services import settling
+from gpn_desktop.services import jobs, settling
 from gpn_desktop.services.consumer import Order
+from gpn_desktop.services.entry import Entry
 from gpn_desktop.services.views import Phase
 from tests.services import faults
 from tests.services.faults import true_proof
@@ -396,3 +399,31 @@ async def test_a_settlement_that_another_sent_first_is_nobodys_alarm() -> None:
         await quiet()
         assert first.node.ctx.alerts == []
         assert all(member.node.ctx.alerts == [] for member in others)
+
+
+async def test_nothing_of_a_settled_request_stays_in_memory_once_later_ones_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "MAX_IN_MEMORY", 2)
+    async with world(3) as net:
+        seen: list[weakref.ref[Entry]] = []
+        for number in range(6):
+            order = await net.order(f"ref {number}")
+            await net.send(order)
+            await settled_everywhere(net, order)
+            seen += [weakref.ref(member.entry(order)) for member in net.members]
+
+        def gone() -> bool:
+            gc.collect()
+            return not any(ref() for ref in seen[: 3 * len(net.members)])
+
+        await until(gone, "the room of the first three")
+        assert all(len(member.node.book.entries) <= 3 for member in net.members)
+        assert all(not member.node.intake._opening for member in net.members)
+        await net.advance(WINDOW + 1)  # and they are paid all the same
+        await net.advance(120)
+        await until(lambda: _all_paid(net), "the payouts")
+
+
+def _all_paid(net: World) -> bool:
+    return all(not member.node.earnings.batches for member in net.members if member.node.earnings)

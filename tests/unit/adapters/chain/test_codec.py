@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from coincurve import PrivateKey
 from eth_abi.abi import encode
@@ -71,6 +73,19 @@ def test_records_come_back_as_they_were_packed(given_records: list[SettlementRec
             before.prover_seat,
             before.tipped_seat,
         )
+
+
+def test_packed_records_are_like_a_tuple_of_them() -> None:
+    record = SettlementRecord(Hash32(b"a" * 32), Hash32(b"b" * 32), Address(b"c" * 20), 1, 2, Gwei(3), 5, b"")
+    raw = records.pack(record, 3) + records.pack(replace(record, counted=6), 3)
+    found = records.Records(raw)
+    assert [one.counted for one in found] == [5, 6]
+    assert (found[-1].counted, [one.counted for one in found[1:]]) == (6, [6])
+    assert found == tuple(found) == records.Records(raw)
+    assert found != records.Records(raw[:128])
+    assert hash(found) == hash(records.Records(raw))
+    with pytest.raises(IndexError):
+        found[2]
 
 
 def test_records_of_a_broken_length_are_refused() -> None:
