@@ -91,7 +91,7 @@ class Earnings:
     async def accepted(self, entry: Entry) -> None:
         """A verdict; of what this node heard of late, the settlement may have been seen before."""
         for batch in self.batches.values():
-            if any(record.request_id == entry.id for record in batch.settled.records):
+            if entry.id in batch.settled.raw_records:  # hundreds of times quicker than to unpack them all
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 await self._reckon(batch)
                 return
@@ -215,7 +215,7 @@ class Earnings:
     def _extend_due(self, now: int) -> None:
         """Votes that were cast after their settlement, and those that the chain could not be told of."""
         for batch in self.batches.values():
-            if now >= batch.settled.finalize_at:
+            if not batch.left_out or now >= batch.settled.finalize_at:
                 continue
             for index in batch.left_out - batch.extending:
                 self._watch_over(batch, index, batch.settled.records[index])
@@ -343,7 +343,9 @@ class Earnings:
     async def _finalize_due(self, now: Millis) -> None:
         """The prover finalises at once; the others follow one by one where it does not."""
         for key, batch in self.batches.items():
-            if batch.asked or batch.share == 0 or now < batch.along + ALONG_MS:
+            if now < batch.settled.finalize_at * 1000 or batch.asked or batch.share == 0:
+                continue
+            if now < batch.along + ALONG_MS:
                 continue
             if self._paid_along(batch, now):
                 continue
