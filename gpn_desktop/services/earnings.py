@@ -91,7 +91,7 @@ class Earnings:
     async def accepted(self, entry: Entry) -> None:
         """A verdict; of what this node heard of late, the settlement may have been seen before."""
         for batch in self.batches.values():
-            if entry.id in batch.settled.raw_records:  # hundreds of times quicker than to unpack them all
+            if batch.settled.raw_records.find(entry.id) >= 0:  # far quicker than to unpack them all
                 self.jobs.settle_phase(entry, Phase.SETTLED)
                 await self._reckon(batch)
                 return
