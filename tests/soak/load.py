@@ -28,7 +28,7 @@ IN_FLIGHT: Final = 60  # half of a consumer's nonces
 SETTLE_BATCH: Final = 10
 SETTLE_AGE: Final = 5
 END_SECONDS: Final = 120.0  # for the last ones to settle
-RETRY_AFTER: Final = (0.5, 1.0, 2.0, 4.0)  # seconds
+RETRY_AFTER: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds; one given up holds up all later ones
 SETTLED: Final = (Phase.SETTLED, Phase.PAID)
 REFUSED_FOR_NOW: Final = (
     RateLimited,
