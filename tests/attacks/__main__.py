@@ -1,8 +1,8 @@
 """``python -m tests.attacks`` attacks what its input says, a line of JSON at a time: name, target.
 
 A process of its own, so that what an attack costs the attacker is not measured as the victim's. It answers
-"at work" and goes on until the next line, at most ``MOST`` seconds; then it says "done", and how many
-connections the attack had.
+"at work" once it has got to its victim, and goes on until the next line, at most ``MOST`` seconds; then it
+says "done", and how many connections the attack had.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ async def main() -> None:
         with trio.move_on_after(MOST) as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(attack, order["name"], target)
+                while came_in.total() == before:  # noqa: ASYNC110 - there is no event for it
+                    await trio.sleep(0.01)
                 print("at work", flush=True)
                 await next_line()
                 nursery.cancel_scope.cancel()
