@@ -60,7 +60,7 @@ class Batch:
     forfeited: Mapping[int, int] = field(default_factory=_nothing)  # seats without a fee, by record
 
     def leaves_out(self, me: Address) -> frozenset[int]:
-        """The records whose committee has this member as a verifier, and that do not count it."""
+        """The records that do not count this member of their committee, unless it is their prover."""
         found = []
         for index, (record, committee) in enumerate(zip(self.settled.records, self.committees, strict=True)):
             seat = committee.members.get(me)

@@ -71,7 +71,7 @@ class Records(Sequence[SettlementRecord]):
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash(self._raw)
+        return hash(tuple(self))  # equal to a tuple of the same, so hashed like one
 
 
 def _unpack(raw: bytes) -> SettlementRecord:
