@@ -44,6 +44,7 @@ ANCHOR_PATIENCE_MS: Final = 60_000  # how long a peer's request may be ahead of 
 MAX_PAGES: Final = 10_000  # of one peer's history
 MAX_USELESS: Final = 8  # of these without anything that is known here
 USELESS_PAUSE: Final = 0.1  # seconds after the first such page
+SYNC_PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before a peer that did not answer is asked again
 PEER_WAIT: Final = 3.0  # seconds for committee peers to appear after joining a consumer's topics
 TESTING_TIMEOUT: Final = 60
 TESTING_LIFETIME: Final = 600
@@ -358,6 +359,24 @@ class Intake:
         for own in kept:
             if own.own and not entry.phase.ended:
                 await self._outbox.publish(own.message)
+
+    async def catch_up(self, peer: Address, consumer: Address) -> None:
+        """Sync with a peer that has just come, and again while it stays without an answer.
+
+        Both sides of a cut dial at once when it heals, and close what is double: the question may go down
+        with such a connection, and nobody would ask again what was said behind the cut.
+        """
+        for pause in SYNC_PAUSES:
+            try:
+                await self.sync(peer, consumer)
+            except errors.FetchFailed as error:
+                log.info("not synced, it is tried again: %s", error)
+            else:
+                return
+            await asyncio.sleep(pause)
+            if peer not in (info.peer for info in self._ctx.network.peers()):
+                return  # it is told of when it comes back
+        await self.sync(peer, consumer)
 
     async def sync(self, peer: Address, consumer: Address) -> None:
         """All that a peer kept about open requests of a consumer, checked like gossip.

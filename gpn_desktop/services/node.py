@@ -134,7 +134,7 @@ class Node:
         await self.ctx.network.join(consumer)
         self.ctx.tasks.spawn(self._prepare(consumer), "image")
         for peer in self.ctx.network.peers():
-            self.ctx.tasks.spawn(self.intake.sync(peer.peer, consumer), "sync")
+            self.ctx.tasks.spawn(self.intake.catch_up(peer.peer, consumer), "sync")
         self.catalogue.look_again()
 
     def _working_for(self, consumer: Address) -> bool:
@@ -216,7 +216,7 @@ class Node:
                     self.ctx.tasks.spawn(self._receive(event), "message")
                 case PeerUp(peer):
                     for consumer in self._served():
-                        self.ctx.tasks.spawn(self.intake.sync(peer, consumer), "sync")
+                        self.ctx.tasks.spawn(self.intake.catch_up(peer, consumer), "sync")
                     self.ctx.emit("peers", {"count": len(self.ctx.network.peers())})
                     self.ctx.changed()
                 case _:

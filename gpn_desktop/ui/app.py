@@ -119,9 +119,9 @@ class Desktop:
             return code or int(self._failed)
         finally:
             collector.stop()
-            signals.close()
             if self._instance is not None:
                 self._instance.close()
+            signals.close()  # last: from here on a signal ends the process where it stands
 
     async def restart(self) -> None:
         """End the node and start it with the settings as they are by then."""

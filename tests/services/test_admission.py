@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -453,6 +454,31 @@ async def test_what_gossip_lost_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
         order = await net.order()
         await net.send(order)
         await until(lambda: deaf.knows(order), "the request by sync")
+
+
+async def test_a_peer_that_came_back_without_an_answer_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was said behind a cut is heard by nothing else."""
+    monkeypatch.setattr(intake, "SYNC_PAUSES", (0.01, 0.01, 0.01))
+    async with world(4) as net:
+        away = net.members[3]
+        for other in net.members[:3]:
+            net.hub.cut(away.address, other.address)
+        order = await net.order()
+        await net.send(order)
+        ask = away.network.sync
+        asked: Counter[Address] = Counter()
+
+        async def broken(peer: Address, consumer: Address, cursor: int) -> object:
+            asked[peer] += 1
+            if asked[peer] < 4:
+                raise errors.FetchFailed("The connection ended.")
+            return await ask(peer, consumer, cursor)
+
+        away.network.sync = broken  # type: ignore[method-assign, assignment]
+        net.hub.heal()
+        await until(lambda: away.knows(order), "the request by sync")
 
 
 async def test_a_reorganisation_while_a_node_is_down_does_not_make_it_contradict_itself() -> None:
