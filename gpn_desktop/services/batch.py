@@ -31,6 +31,7 @@ def name_of(key: Hash32, finalize_at: int) -> str:
 
 
 NOTHING: Final[Mapping[int, Never]] = MappingProxyType({})
+NONE: Final[frozenset[int]] = frozenset()
 
 
 def _nothing() -> Mapping[int, Never]:
@@ -39,38 +40,54 @@ def _nothing() -> Mapping[int, Never]:
 
 @dataclass(slots=True)
 class Batch:
-    """A settlement in its window. ``counted`` is each record's bitmap of seats, as extended since.
+    """A settlement in its window. ``committees`` is one for all records, or one for each.
 
-    ``left_out``: the records that do not count this node's seat. ``kept``: an earlier run's votes for some of
-    them, whose requests are not in memory. What few batches have is replaced and never changed: most share
-    what is empty, and a window holds a day's batches.
+    ``extended``: bitmaps of the seats that were counted since, by record. ``left_out``: the records that do
+    not count this node's seat. ``kept``: an earlier run's votes for some of them, whose requests are not in
+    memory. What few batches have is replaced and never changed: most share what is empty, and a window holds
+    a day's batches.
     """
 
     settled: Settled
-    counted: list[int]
-    committees: list[Snapshot]
+    committees: tuple[Snapshot, ...]
     share: Gwei = Gwei(0)
     asked: bool = False
     along: int = 0  # milliseconds: when a settlement was last asked to pay it
-    left_out: frozenset[int] = frozenset()
-    extending: frozenset[int] = frozenset()
+    left_out: frozenset[int] = NONE
+    extending: frozenset[int] = NONE
+    extended: Mapping[int, int] = field(default_factory=_nothing)
     kept: Mapping[int, list[CastVote]] = field(default_factory=_nothing)
     contests: Mapping[int, int] = field(default_factory=_nothing)  # when to contest a record, milliseconds
     challengers: Mapping[int, Challenger] = field(default_factory=_nothing)
     forfeited: Mapping[int, int] = field(default_factory=_nothing)  # seats without a fee, by record
 
+    def __len__(self) -> int:
+        return len(self.settled.records)
+
+    def committee(self, index: int) -> Snapshot:
+        """The committee of record ``index``."""
+        return self.committees[index if len(self.committees) > 1 else 0]
+
+    def counted(self, index: int) -> int:
+        """The bitmap of the seats that count for record ``index``."""
+        return self.settled.records[index].counted | self.extended.get(index, 0)
+
+    def extend(self, index: int, seats: int) -> None:
+        """Count these seats as well."""
+        self.extended = {**self.extended, index: self.extended.get(index, 0) | seats}
+
     def leaves_out(self, me: Address) -> frozenset[int]:
         """The records that do not count this member of their committee, unless it is their prover."""
         found = []
-        for index, (record, committee) in enumerate(zip(self.settled.records, self.committees, strict=True)):
-            seat = committee.members.get(me)
-            if seat not in (None, record.prover_seat) and not self.counted[index] >> seat & 1:
+        for index, record in enumerate(self.settled.records):
+            seat = self.committee(index).members.get(me)
+            if seat not in (None, record.prover_seat) and not self.counted(index) >> seat & 1:
                 found.append(index)
-        return frozenset(found)
+        return frozenset(found) if found else NONE
 
     def winner(self, index: int) -> tuple[int, int]:
         """The seat of the prover that would be paid for a record, and the seats that count for it."""
-        counted, seat = self.counted[index], self.settled.records[index].prover_seat
+        counted, seat = self.counted(index), self.settled.records[index].prover_seat
         other = self.challengers.get(index)
         if other is not None and other.counted.bit_count() > counted.bit_count():
             return other.prover_seat, other.counted
@@ -78,7 +95,7 @@ class Batch:
 
     def fee_of(self, index: int, shares: Shares) -> Gwei:
         """What record ``index`` pays each counted verifier, as it stands."""
-        record, committee = self.settled.records[index], self.committees[index]
+        record, committee = self.settled.records[index], self.committee(index)
         prover_seat, counted = self.winner(index)
         verifiers = len(committee.verifiers(committee.seats[prover_seat].address))
         return split(record.reward, shares, verifiers, counted.bit_count(), True).fee
@@ -86,7 +103,7 @@ class Batch:
     def share_of(self, me: Address, index: int, shares: Shares) -> Gwei:
         """What record ``index`` pays a member, as it stands."""
         record = self.settled.records[index]
-        committee = self.committees[index]
+        committee = self.committee(index)
         seat = committee.members.get(me)
         prover_seat, counted = self.winner(index)
         prover = committee.seats[prover_seat].address

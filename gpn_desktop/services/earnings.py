@@ -77,6 +77,7 @@ class Earnings:
     payout: Address | None = None
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     paid: dict[Hash32, tuple[Batch, int]] = field(default_factory=dict)
+    _committees: tuple[Snapshot, ...] = ()  # of the latest batch
 
     def __post_init__(self) -> None:
         self.settling = Settling(self.ctx, self.chain, self.authority, self.jobs, self.submit, self._finished)
@@ -183,10 +184,10 @@ class Earnings:
                 log.error("a settlement names a committee that does not exist")
                 return
             committees.append(snapshot)
-        batch = Batch(event, [r.counted for r in event.records], committees)
+        batch = Batch(event, self._shared(committees))
         batch.left_out = batch.leaves_out(self.ctx.me)
         known = [self.jobs.entries.get(r.request_id) for r in event.records]
-        mine = any(self.ctx.me in c.members for c in committees)
+        mine = any(self.ctx.me in c.members for c in batch.committees)
         if not mine and not any(known):
             return
         self.batches[event.key] = batch
@@ -202,6 +203,14 @@ class Earnings:
                 batch.kept = {**batch.kept, index: left_out}
             self._watch_over(batch, index, record)
         await self._reckon(batch)
+
+    def _shared(self, committees: list[Snapshot]) -> tuple[Snapshot, ...]:
+        """As short as it can be told, and not once for each batch of a day."""
+        one = committees[:1]
+        told = tuple(one if one * len(committees) == committees else committees)
+        if told != self._committees:
+            self._committees = told
+        return self._committees
 
     async def _left_out(self, record: SettlementRecord, committee: Snapshot) -> list[CastVote]:
         """An earlier run's votes for what was settled, where its own was not counted."""
@@ -225,9 +234,9 @@ class Earnings:
 
         Whether this node ever saw the verdict does not matter: the contract has.
         """
-        seats = batch.committees[index].members
+        seats = batch.committee(index).members
         me = self.ctx.me
-        if me not in seats or batch.counted[index] >> seats[me] & 1:
+        if me not in seats or batch.counted(index) >> seats[me] & 1:
             return
         entry = self.jobs.entries.get(record.request_id)
         votes = batch.kept.get(index, [])
@@ -237,7 +246,7 @@ class Earnings:
         missing = tuple(
             SeatVote(seats[cast.signed.signer], cast.signed.signature)
             for cast in sorted(valid, key=lambda c: seats[c.signed.signer])
-            if not batch.counted[index] >> seats[cast.signed.signer] & 1
+            if not batch.counted(index) >> seats[cast.signed.signer] & 1
         )
         if any(vote.seat == seats[me] for vote in missing):
             settled = batch.settled
@@ -278,7 +287,7 @@ class Earnings:
         known = batch.challengers.get(index)
         if known is not None and known.digest == digest(call.vote, self.ctx.domain):
             return  # another member was first
-        if len(call.votes) <= batch.counted[index].bit_count():
+        if len(call.votes) <= batch.counted(index).bit_count():
             log.info("request %s: not contested, the settled proof has as many votes", request_tag(entry.id))
             return
         try:
@@ -291,7 +300,7 @@ class Earnings:
 
     async def _on_challenged(self, key: Hash32, index: int, event: Challenged) -> None:
         batch = self.batches.get(key)
-        if batch is not None and index < len(batch.counted):
+        if batch is not None and index < len(batch):
             challenger = Challenger(event.prover_seat, event.counted, event.vote_digest)
             batch.challengers = {**batch.challengers, index: challenger}
             await self._reckon(batch)
@@ -302,19 +311,19 @@ class Earnings:
             return
         shares = await self._shares()
         for batch in self.batches.values():
-            fees = [batch.fee_of(index, shares) for index in range(len(batch.counted))]
-            self.watch.in_window(batch.settled, batch.committees, fees)
+            fees = [batch.fee_of(index, shares) for index in range(len(batch))]
+            self.watch.in_window(batch.settled, [batch.committee(i) for i in range(len(batch))], fees)
 
     async def _on_forfeited(self, key: Hash32, index: int, seat: int) -> None:
         batch = self.batches.get(key)
-        if batch is not None and index < len(batch.counted):
+        if batch is not None and index < len(batch):
             batch.forfeited = {**batch.forfeited, index: batch.forfeited.get(index, 0) | 1 << seat}
             await self._reckon(batch)
 
     async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
         batch = self.batches.get(key)
-        if batch is not None and index < len(batch.counted):
-            batch.counted[index] |= counted
+        if batch is not None and index < len(batch):
+            batch.extend(index, counted)
             batch.left_out = batch.leaves_out(self.ctx.me)
             await self._reckon(batch)
 

@@ -51,7 +51,7 @@ def lines_of(batch: Batch, me: Address, shares: Shares) -> list[LedgerRow]:
     rows = []
     for index, record in enumerate(settled.records):
         share = batch.share_of(me, index, shares)
-        seat = batch.committees[index].members.get(me)
+        seat = batch.committee(index).members.get(me)
         proved = share if seat == batch.winner(index)[0] else Gwei(0)
         rows.append(
             LedgerRow(
