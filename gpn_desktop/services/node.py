@@ -74,7 +74,7 @@ class Node:
         self._places = asyncio.Semaphore(MAX_MESSAGES)
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
-        self.chores: list[Callable[[], Coroutine[None, None, None]]] = []  # what runs as long as it does
+        self.chores: list[Callable[[], Coroutine[object, object, None]]] = []  # what runs as long as it does
         self.earnings: Earnings | None = None
         self.pausing: Pausing | None = None
         self.trials: Trials | None = None  # where images are a matter of this machine

@@ -17,9 +17,9 @@ EVERY_SECONDS: Final = 60.0
 
 
 def trimmer() -> Callable[[], object] | None:
-    """What gives free memory back, 2 ms at most for a node's heap; None where the C library does it by itself.
+    """What gives free memory back; None where the C library has no such thing: all but glibc.
 
-    That is so of all but glibc: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
+    Source: https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """
     if sys.platform != "linux":
         return None
