@@ -48,7 +48,10 @@ _SETTLING: Final = (
     bindings.settle(ZERO_HASH, bindings.EMPTY_BATCH, [])[:4],
     bindings.settle_attested(ZERO_HASH, bindings.EMPTY_BATCH, [], b"")[:4],
 )
-LOG_CHUNK: Final = 5000  # blocks looked through at once for a consumer's last proof
+LOG_CHUNK: Final = 5000  # blocks looked through at once
+# For a consumer's last proof: a busy one has hundreds in a chunk, each with a cost, a quiet one none in many.
+NEAR: Final = 16  # blocks, at first
+WIDER: Final = 16  # times as many each time that nothing was there
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,7 @@ class EvmChain:
 
     async def latest_proof(self, consumer: Address, at_block: int) -> Hash32 | None:
         topics = (bindings.LatestProof.TOPIC, bytes(12) + consumer)
-        last, chunk, rpc = at_block, LOG_CHUNK, self._connected()
+        last, chunk, most, rpc = at_block, NEAR, LOG_CHUNK, self._connected()
         while last >= self._options.deployed_at:
             first = max(self._options.deployed_at, last - chunk + 1)
             try:
@@ -291,11 +294,11 @@ class EvmChain:
             except Refused as error:
                 if chunk == 1:
                     raise ChainUnreachable(f"The chain node gives no logs: {error.message}.") from error
-                chunk //= 2
+                most = chunk = chunk // 2
                 continue
             if logs:
                 return bindings.LatestProof.decode(logs[-1].topics, logs[-1].data).proof_hash
-            last = first - 1
+            last, chunk = first - 1, min(chunk * WIDER, most)
         return None
 
     async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
