@@ -413,6 +413,10 @@ class Chain(Protocol):
         """The proof hash of the consumer's last ``LatestProof`` event at or before the block."""
         ...
 
+    def records(self, raw: bytes) -> Sequence[SettlementRecord]:
+        """The records of a settlement from the form in which its event carried them; ValueError otherwise."""
+        ...
+
     async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
         """What was settled for a consumer in these blocks, both included, oldest first. ChainUnreachable."""
         ...

@@ -44,8 +44,8 @@ class Batch:
 
     ``extended``: bitmaps of the seats that were counted since, by record. ``left_out``: the records that do
     not count this node's seat. ``kept``: an earlier run's votes for some of them, whose requests are not in
-    memory. What few batches have is replaced and never changed: most share what is empty, and a window holds
-    a day's batches.
+    memory. ``contested``: this node planned to, at least. What few batches have is replaced and never
+    changed: most share what is empty.
     """
 
     settled: Settled
@@ -56,6 +56,7 @@ class Batch:
     left_out: frozenset[int] = NONE
     extending: frozenset[int] = NONE
     extended: Mapping[int, int] = field(default_factory=_nothing)
+    contested: bool = False
     kept: Mapping[int, list[CastVote]] = field(default_factory=_nothing)
     contests: Mapping[int, int] = field(default_factory=_nothing)  # when to contest a record, milliseconds
     challengers: Mapping[int, Challenger] = field(default_factory=_nothing)
@@ -117,6 +118,12 @@ class Batch:
         elif counted & ~self.forfeited.get(index, 0) & 1 << seat:
             share += parts.fee
         return Gwei(share)
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is to be done about it before its window is over."""
+        busy = self.asked or self.along or self.contested
+        return not (busy or self.left_out or self.kept or self.challengers or self.forfeited)
 
     def row(self, finalized: bool) -> SettlementRow:
         settled = self.settled

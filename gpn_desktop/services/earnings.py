@@ -12,16 +12,11 @@ from typing import Final
 
 from gpn_desktop.core.eip712 import digest
 from gpn_desktop.core.errors import GpnError, TransactionFailed
+from gpn_desktop.core.ledger import LedgerRow
 from gpn_desktop.core.messages import CastVote, VotesMessage
 from gpn_desktop.core.settlement import Shares
 from gpn_desktop.core.types import Address, Gwei, Hash32, Millis, Snapshot, Wei, to_wei
-from gpn_desktop.ports.calls import (
-    Call,
-    Extend,
-    Finalize,
-    SeatVote,
-    WithdrawRewards,
-)
+from gpn_desktop.ports.calls import Call, Extend, Finalize, SeatVote, WithdrawRewards
 from gpn_desktop.ports.chain import (
     Chain,
     ChainEvent,
@@ -52,6 +47,7 @@ from gpn_desktop.services.ledger import lines_of
 from gpn_desktop.services.membership import Membership
 from gpn_desktop.services.settling import Due, Settling
 from gpn_desktop.services.views import EarningsView, Phase
+from gpn_desktop.services.window import Window
 
 STAGGER_MS: Final = 60_000  # between the members that would finalise a batch that its prover left
 ALONG_MS: Final = 60_000  # for a settlement that pays an earlier batch along to be mined
@@ -71,15 +67,15 @@ class Earnings:
     chain: Chain
     authority: ChainAuthority
     jobs: Jobs
-    batches: dict[Hash32, Batch] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     member_id: int | None = None
     payout: Address | None = None
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     paid: dict[Hash32, tuple[Batch, int]] = field(default_factory=dict)
-    _committees: tuple[Snapshot, ...] = ()  # of the latest batch
+    _reckoning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
+        self.window = Window(self.ctx.store, self.chain.records)
         self.settling = Settling(self.ctx, self.chain, self.authority, self.jobs, self.submit, self._finished)
         self.watch = Watch(self.ctx, self.chain, self.authority, self.jobs, self.submit)
         self.membership = Membership(self.ctx, self.chain, self.authority, self.submit)
@@ -91,12 +87,12 @@ class Earnings:
 
     async def accepted(self, entry: Entry) -> None:
         """A verdict; of what this node heard of late, the settlement may have been seen before."""
-        for batch in self.batches.values():
-            if batch.settled.raw_records.find(entry.id) >= 0:  # far quicker than to unpack them all
-                self.jobs.settle_phase(entry, Phase.SETTLED)
-                await self._reckon(batch)
-                return
-        await self.settling.accepted(entry)
+        batch = await self.window.holding(entry.id)
+        if batch is None:
+            await self.settling.accepted(entry)
+        else:
+            self.jobs.settle_phase(entry, Phase.SETTLED)
+            await self._reckon(batch.settled.key)
 
     async def start(self) -> None:
         """Register and commit where the operator asked for it; load what was earned before."""
@@ -167,14 +163,13 @@ class Earnings:
                     await self._on_withdrawn(event)
             case Reorged(first_number):
                 await self.ctx.store.ledger_undo(first_number)
-                self._on_reorg(first_number)
+                await self._on_reorg(first_number)
             case _:
                 pass
 
     async def _remember(self, head: int) -> None:
         """Where a restart has to read on from: no later than the oldest settlement that is still open."""
-        oldest = min([b.settled.block.number for b in self.batches.values()] + [head])
-        await self.ctx.store.set("from_block", oldest.to_bytes(8, "big"))
+        await self.ctx.store.set("from_block", self.window.oldest_block(head).to_bytes(8, "big"))
 
     async def _on_settled(self, event: Settled) -> None:
         committees = []
@@ -184,13 +179,13 @@ class Earnings:
                 log.error("a settlement names a committee that does not exist")
                 return
             committees.append(snapshot)
-        batch = Batch(event, self._shared(committees))
+        batch = Batch(event, self.window.shared(committees))
         batch.left_out = batch.leaves_out(self.ctx.me)
         known = [self.jobs.entries.get(r.request_id) for r in event.records]
         mine = any(self.ctx.me in c.members for c in batch.committees)
         if not mine and not any(known):
             return
-        self.batches[event.key] = batch
+        self.window.add(batch)
         for index, (record, entry) in enumerate(zip(event.records, known, strict=True)):
             self.settling.settled(record.request_id)
             if entry is not None:
@@ -202,15 +197,7 @@ class Earnings:
             elif left_out := await self._left_out(record, committees[index]):
                 batch.kept = {**batch.kept, index: left_out}
             self._watch_over(batch, index, record)
-        await self._reckon(batch)
-
-    def _shared(self, committees: list[Snapshot]) -> tuple[Snapshot, ...]:
-        """As short as it can be told, and not once for each batch of a day."""
-        one = committees[:1]
-        told = tuple(one if one * len(committees) == committees else committees)
-        if told != self._committees:
-            self._committees = told
-        return self._committees
+        await self._reckon(batch.settled.key)
 
     async def _left_out(self, record: SettlementRecord, committee: Snapshot) -> list[CastVote]:
         """An earlier run's votes for what was settled, where its own was not counted."""
@@ -223,7 +210,7 @@ class Earnings:
 
     def _extend_due(self, now: int) -> None:
         """Votes that were cast after their settlement, and those that the chain could not be told of."""
-        for batch in self.batches.values():
+        for batch in self.window.awake.values():
             if not batch.left_out or now >= batch.settled.finalize_at:
                 continue
             for index in batch.left_out - batch.extending:
@@ -271,9 +258,10 @@ class Earnings:
         if me is not None and accepted is not None:
             turn = 0 if accepted[0] == me else 1 + entry.job.snapshot.members[me]
             batch.contests = {**batch.contests, index: self.authority.now() + turn * STAGGER_MS}
+            batch.contested = True
 
     def _contest_due(self, now: Millis) -> None:
-        for batch in self.batches.values():
+        for batch in self.window.awake.values():
             for index in [i for i, at in batch.contests.items() if at <= now]:
                 batch.contests = {i: at for i, at in batch.contests.items() if i != index}
                 entry = self.jobs.entries.get(batch.settled.records[index].request_id)
@@ -299,36 +287,45 @@ class Earnings:
             log.warning("contesting waits: %s", error)
 
     async def _on_challenged(self, key: Hash32, index: int, event: Challenged) -> None:
-        batch = self.batches.get(key)
+        batch = await self.window.get(key)
         if batch is not None and index < len(batch):
             challenger = Challenger(event.prover_seat, event.counted, event.vote_digest)
             batch.challengers = {**batch.challengers, index: challenger}
-            await self._reckon(batch)
+            await self._reckon(batch.settled.key)
 
     async def _judge_windows(self) -> None:
         """Settlements whose counted verifiers turned out to be blind."""
-        if not self.watch.knows_blind:
+        if not self.watch.blind:
             return
         shares = await self._shares()
-        for batch in self.batches.values():
-            fees = [batch.fee_of(index, shares) for index in range(len(batch))]
-            self.watch.in_window(batch.settled, [batch.committee(i) for i in range(len(batch))], fees)
+        for request_id in list(self.watch.blind):
+            if (batch := await self.window.holding(request_id)) is not None:
+                fees = [batch.fee_of(index, shares) for index in range(len(batch))]
+                self.watch.in_window(batch.settled, [batch.committee(i) for i in range(len(batch))], fees)
 
     async def _on_forfeited(self, key: Hash32, index: int, seat: int) -> None:
-        batch = self.batches.get(key)
+        batch = await self.window.get(key)
         if batch is not None and index < len(batch):
             batch.forfeited = {**batch.forfeited, index: batch.forfeited.get(index, 0) | 1 << seat}
-            await self._reckon(batch)
+            await self._reckon(batch.settled.key)
 
     async def _on_extended(self, key: Hash32, index: int, counted: int) -> None:
-        batch = self.batches.get(key)
+        batch = await self.window.get(key)
         if batch is not None and index < len(batch):
             batch.extend(index, counted)
             batch.left_out = batch.leaves_out(self.ctx.me)
-            await self._reckon(batch)
+            await self._reckon(batch.settled.key)
 
-    async def _reckon(self, batch: Batch) -> None:
-        """This node's share of a batch, as it stands."""
+    async def _reckon(self, key: Hash32) -> None:
+        """This node's share of a batch, as it stands; it is put to rest if nothing is to be done about it."""
+        async with self._reckoning:
+            if (batch := await self.window.get(key)) is not None:
+                lines = await self._share(batch)
+                if batch.is_calm and all(line.proved + line.verified for line in lines):
+                    self.window.rest(batch)
+        self.ctx.changed()
+
+    async def _share(self, batch: Batch) -> list[LedgerRow]:
         shares = await self._shares()
         total = 0
         for index, record in enumerate(batch.settled.records):
@@ -340,8 +337,9 @@ class Earnings:
                 await self.ctx.store.put_job(entry.row(self.authority.now()))
         batch.share = Gwei(total)
         await self.ctx.store.put_settlement(batch.row(finalized=False))
-        await self.ctx.store.put_ledger(lines_of(batch, self.ctx.me, shares))
-        self.ctx.changed()
+        lines = lines_of(batch, self.ctx.me, shares)
+        await self.ctx.store.put_ledger(lines)
+        return lines
 
     async def _shares(self) -> Shares:
         p = await self.authority.params()
@@ -351,7 +349,8 @@ class Earnings:
 
     async def _finalize_due(self, now: Millis) -> None:
         """The prover finalises at once; the others follow one by one where it does not."""
-        for key, batch in self.batches.items():
+        await self.window.wake_finished(now // 1000)
+        for key, batch in self.window.awake.items():
             if now < batch.settled.finalize_at * 1000 or batch.asked or batch.share == 0:
                 continue
             if now < batch.along + ALONG_MS:
@@ -383,7 +382,7 @@ class Earnings:
             log.warning("finalising waits: %s", error)
 
     async def _on_finalized(self, key: Hash32, block: int) -> None:
-        batch = self.batches.get(key)
+        batch = await self.window.get(key)
         if batch is None:
             return
         await self.ctx.store.put_settlement(batch.row(finalized=True))
@@ -395,7 +394,7 @@ class Earnings:
             else:
                 await self._paid_row(record.request_id)
         await self._load_member()
-        self.batches.pop(key, None)  # last: whatever failed above is done again with the event
+        self.window.remove(key)  # last: whatever failed above is done again with the event
         self.paid[key] = (batch, block)
         while len(self.paid) > REMEMBERED:
             del self.paid[next(iter(self.paid))]
@@ -447,7 +446,7 @@ class Earnings:
     def _finished(self) -> Finalize | None:
         """A batch of this node's own whose window is over, to be paid by its next settlement."""
         now = self.authority.now()
-        for key, batch in self.batches.items():
+        for key, batch in self.window.awake.items():
             settled = batch.settled
             free = not batch.asked and batch.along + ALONG_MS <= now
             if settled.submitter == self.ctx.me and free and settled.finalize_at * 1000 <= now:
@@ -462,20 +461,21 @@ class Earnings:
                 continue
             del self.paid[key]
             batch.asked = False
-            self.batches[key] = batch
+            self.window.add(batch)
             for record in batch.settled.records:
                 entry = self.jobs.entries.get(record.request_id)
                 if entry is not None:
                     self.jobs.settle_phase(entry, Phase.SETTLED)
 
-    def _on_reorg(self, first_number: int) -> None:
+    async def _on_reorg(self, first_number: int) -> None:
         self.authority.reorged()
+        await self.window.wake_since(first_number)
         self._unpay(first_number)
         self.watch.on_reorg()
-        for key, batch in list(self.batches.items()):
+        for key, batch in list(self.window.awake.items()):
             if batch.settled.block.number < first_number:
                 continue
-            del self.batches[key]
+            self.window.remove(key)
             for record in batch.settled.records:
                 entry = self.jobs.entries.get(record.request_id)
                 if entry is not None:
@@ -489,11 +489,11 @@ class Earnings:
         self.settling.let_go()
 
     def view(self) -> EarningsView:
-        open_batches = [b for b in self.batches.values() if b.share]
+        shares = list(self.window.shares())
         return EarningsView(
-            in_window=Gwei(sum(b.share for b in open_batches)),
+            in_window=Gwei(sum(share for share, _ in shares)),
             claimable=self.totals.claimable,
             withdrawn=self.totals.withdrawn,
             fees=self.totals.fees,
-            next_finalize_at=min((b.settled.finalize_at for b in open_batches), default=0),
+            next_finalize_at=min((finalize_at for _, finalize_at in shares), default=0),
         )

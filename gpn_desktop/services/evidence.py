@@ -6,7 +6,7 @@ is claimed twice. Who reports first is enough: nodes take turns by their seats, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -222,9 +222,9 @@ class Watch:
             self.ctx.alert(f"{case.text}. The evidence is kept, and reported where that is worth its gas.")
 
     @property
-    def knows_blind(self) -> bool:
-        """Whether anybody signed blindly, as far as this node knows."""
-        return bool(self._blind)
+    def blind(self) -> Collection[Hash32]:
+        """The requests that somebody signed blindly for, as far as this node knows."""
+        return self._blind.keys()
 
     def in_window(self, settled: Settled, committees: Sequence[Snapshot], fees: Sequence[Gwei]) -> None:
         """A settlement in its window: who signed blindly for another proof of a request loses its fee there.

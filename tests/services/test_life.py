@@ -170,7 +170,7 @@ async def test_many_requests_leave_nothing_in_memory(monkeypatch: pytest.MonkeyP
             assert node.ctx.watchers == set()
             assert node.earnings is not None
             assert node.earnings.due == {}
-            assert len(node.earnings.batches) <= 2
+            assert len(node.earnings.window) <= 2
             assert node.intake._orphans == {}
             assert all(e.timer is None for e in node.book.entries.values())
             assert all(e.unproven == {} for e in node.book.entries.values())

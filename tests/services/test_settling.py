@@ -420,10 +420,16 @@ async def test_nothing_of_a_settled_request_stays_in_memory_once_later_ones_came
         await until(gone, "the room of the first three")
         assert all(len(member.node.book.entries) <= 3 for member in net.members)
         assert all(not member.node.intake._opening for member in net.members)
+        await until(lambda: _all_at_rest(net, 6), "settlements that need nothing to be out of memory")
         await net.advance(WINDOW + 1)  # and they are paid all the same
         await net.advance(120)
         await until(lambda: _all_paid(net), "the payouts")
 
 
+def _all_at_rest(net: World, settlements: int) -> bool:
+    windows = [member.node.earnings.window for member in net.members if member.node.earnings]
+    return all(len(window) == settlements and not window.awake for window in windows)
+
+
 def _all_paid(net: World) -> bool:
-    return all(not member.node.earnings.batches for member in net.members if member.node.earnings)
+    return all(not member.node.earnings.window for member in net.members if member.node.earnings)

@@ -18,6 +18,7 @@ from eth_abi.exceptions import DecodingError
 from gpn_desktop.adapters.chain import bindings, calldata, codec
 from gpn_desktop.adapters.chain.endpoints import Endpoints
 from gpn_desktop.adapters.chain.follower import Follower
+from gpn_desktop.adapters.chain.records import Records
 from gpn_desktop.adapters.chain.rpc import Header, Log, Refused, Rpc
 from gpn_desktop.adapters.chain.slots import Slots
 from gpn_desktop.adapters.chain.writer import Payload, Policy, Writer
@@ -300,6 +301,9 @@ class EvmChain:
                 return bindings.LatestProof.decode(logs[-1].topics, logs[-1].data).proof_hash
             last, chunk = first - 1, min(chunk * WIDER, most)
         return None
+
+    def records(self, raw: bytes) -> Sequence[SettlementRecord]:
+        return Records(raw)
 
     async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
         found: list[SettlementRecord] = []

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gpn_desktop.adapters.chain.calldata import value_of
 from gpn_desktop.adapters.chain.ledger import Rules
 from gpn_desktop.adapters.chain.ledger_state import Revert
+from gpn_desktop.adapters.chain.records import Records
 from gpn_desktop.adapters.chain.slots import own_slot
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.errors import (
@@ -347,6 +348,9 @@ class MemoryChain:
                 if isinstance(event, LatestProof) and event.consumer == consumer:
                     return event.proof_hash
         return None
+
+    def records(self, raw: bytes) -> Sequence[SettlementRecord]:
+        return Records(raw)
 
     async def settled(self, consumer: Address, first: int, last: int) -> list[SettlementRecord]:
         ledger = self._up()

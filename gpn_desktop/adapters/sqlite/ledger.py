@@ -101,6 +101,14 @@ def page(query: Query, offset: int, limit: int) -> Callable[[sqlite3.Connection]
     return read
 
 
+def line(request_id: Hash32) -> Callable[[sqlite3.Connection], LedgerRow | None]:
+    def read(db: sqlite3.Connection) -> LedgerRow | None:
+        row = db.execute(f"SELECT {COLUMNS} FROM ledger WHERE request_id = ?", (request_id,)).fetchone()
+        return None if row is None else LedgerRow(*row)
+
+    return read
+
+
 def count(query: Query) -> Callable[[sqlite3.Connection], int]:
     where, values = _where(query)
 

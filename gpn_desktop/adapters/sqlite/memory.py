@@ -236,6 +236,10 @@ class MemoryStore:
         found = sorted((r for r in self._ledger.values() if query.takes(r)), key=_SORTS[query.sort])
         return (found[::-1] if query.descending else found)[offset : offset + limit]
 
+    async def ledger_line(self, request_id: Hash32) -> LedgerRow | None:
+        self._check()
+        return self._ledger.get(request_id)
+
     async def ledger_count(self, query: Query) -> int:
         self._check()
         return sum(query.takes(row) for row in self._ledger.values())

@@ -242,6 +242,9 @@ class SqliteStore:
     async def ledger(self, query: Query, offset: int, limit: int) -> list[LedgerRow]:
         return await self._read(ledger.page(query, offset, limit))
 
+    async def ledger_line(self, request_id: Hash32) -> LedgerRow | None:
+        return await self._read(ledger.line(request_id))
+
     async def ledger_count(self, query: Query) -> int:
         return await self._read(ledger.count(query))
 

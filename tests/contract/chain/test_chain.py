@@ -155,6 +155,7 @@ async def test_settling_tells_and_pays_to_the_gwei(harness: Harness) -> None:
     assert settled.submitter == committee.keys[1].address
     assert settled.finalize_at == settled.block.time + WINDOW
     assert settled.raw_records == settled.records[0].raw
+    assert list(prover.records(settled.raw_records)) == list(settled.records)
     (kept,) = settled.records
     assert (kept.request_id, kept.consumer) == (entry.request.digest, committee.consumer)
     assert (kept.snapshot_id, kept.prover_seat, kept.reward) == (1, 0, REWARD)

@@ -91,6 +91,11 @@ def test_both_stores_tell_the_same(done: list[Step], query: Query, offset: int, 
         assert await disk.ledger_sums(0) == await memory.ledger_sums(0)
         assert await disk.ledger_sums(1, 2 * QUARTER_MS) == await memory.ledger_sums(1, 2 * QUARTER_MS)
         assert await disk.ledger_consumers() == await memory.ledger_consumers()
+        for number in range(7):
+            request_id = keccak(b"r" + bytes([number]))
+            kept = await memory.ledger_line(request_id)
+            assert await disk.ledger_line(request_id) == kept
+            assert kept is None or kept in await memory.ledger(Query(), 0, 100)
         await disk.aclose()
 
     with tempfile.TemporaryDirectory() as folder:
