@@ -29,7 +29,7 @@ READS: Final = frozenset(
         "job", "jobs", "jobs_by_ref", "ref_owner", "open_jobs", "job_count", "blob", "logs",
         "settlement", "settlements", "withdrawals",
         "tx_by_intent", "pending_txs", "unsettled_txs", "recent_txs",
-        "ledger", "ledger_count", "ledger_sums", "ledger_consumers",
+        "ledger", "ledger_line", "ledger_count", "ledger_sums", "ledger_consumers",
     }
 )  # fmt: skip
 """The store's calls that write nothing. Whatever else the port has, or comes to have, is a write."""
