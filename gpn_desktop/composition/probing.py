@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
+import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -36,6 +37,14 @@ CHAIN_SECONDS: Final = 4.0
 KEYRING_SECONDS: Final = 6.0
 BLOCKING_SECONDS: Final = 7.0
 PARTS: Final = ("web3", "libp2p", "trio", "docker", "grpc", "keyring", "PySide6", "qasync", "psutil")
+_BRINGING: Final = threading.Lock()
+
+
+def _bring(name: str) -> None:
+    """Import a module, one at a time: two threads that import parts with cycles at once, as pydantic has, may
+    find one of them half made."""
+    with _BRINGING:
+        import_module(name)
 
 
 async def _aside(work: Callable[[], T], within: float = BLOCKING_SECONDS) -> T:
@@ -57,7 +66,7 @@ class MachineProbes:
         return await _aside(ask)
 
     async def gpus(self) -> Gpus:
-        await asyncio.to_thread(import_module, "gpn_desktop.adapters.gpu")
+        await asyncio.to_thread(_bring, "gpn_desktop.adapters.gpu")
         from gpn_desktop.adapters.gpu import GpuSensors
 
         sensors = GpuSensors(timeout=ENGINE_SECONDS)
@@ -88,7 +97,7 @@ class MachineProbes:
 
     async def keyring(self) -> str:
         try:
-            await asyncio.to_thread(import_module, "gpn_desktop.adapters.keyring")
+            await asyncio.to_thread(_bring, "gpn_desktop.adapters.keyring")
         except ImportError as error:
             raise KeyringUnavailable(f"A part of the program is missing: {error.name}.") from error
         from gpn_desktop.adapters.keyring import KeyringSecrets
@@ -142,7 +151,7 @@ class MachineProbes:
         return Endpoint(name, chain_id, head.number, time.time() - head.time)
 
     async def contract(self, url: str, chain_id: int, contract: Address) -> bool:
-        await asyncio.to_thread(import_module, "gpn_desktop.composition.demo")
+        await asyncio.to_thread(_bring, "gpn_desktop.composition.demo")
         from gpn_desktop.adapters.chain.artifact import load_artifact
         from gpn_desktop.adapters.chain.inspection import Inspector
         from gpn_desktop.adapters.chain.rpc import Refused
@@ -166,7 +175,7 @@ async def _open(url: str) -> Rpc:
         await _aside(lambda: socket.getaddrinfo(host, port), NAME_SECONDS)
     except OSError as error:
         raise ProbeFailed(f"The name {host} leads nowhere: {error.strerror or error}.") from error
-    await asyncio.to_thread(import_module, "gpn_desktop.adapters.chain.rpc")
+    await asyncio.to_thread(_bring, "gpn_desktop.adapters.chain.rpc")
     from gpn_desktop.adapters.chain.endpoints import websocket_url
     from gpn_desktop.adapters.chain.rpc import Rpc
 
