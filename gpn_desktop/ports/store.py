@@ -97,8 +97,11 @@ class Store(TxJournal, Protocol):
         """All statements about a request, in the order in which they were kept."""
         ...
 
-    async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
-        """Statements about open requests of a consumer after ``cursor``, in order.
+    async def since(
+        self, consumer: Address, cursor: int, limit: int, received_ms: Millis | None = None
+    ) -> list[Kept]:
+        """Statements about open requests of a consumer after ``cursor``, in order; and about those that are
+        not open any more and were received at ``received_ms`` or later.
 
         A request that has no summary yet counts as open, here and in ``open_jobs``: a crash may have come
         between its journal entry and its summary.

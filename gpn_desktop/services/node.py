@@ -15,7 +15,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.events import ProveFailed
 from gpn_desktop.core.history import JobOrder
 from gpn_desktop.core.messages import PeerMessage, VotesMessage
-from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Request, Wei, parse_hash
+from gpn_desktop.core.types import ZERO_HASH, Address, Domain, Hash32, Millis, Request, Wei, parse_hash
 from gpn_desktop.ports.chain import Chain, TxRecord
 from gpn_desktop.ports.network import PeerInfo, PeerUp, Received
 from gpn_desktop.ports.runtime import ImageRef
@@ -48,6 +48,7 @@ CLOSE_SECONDS: Final = 5.0  # for each part; all of them are quick unless someth
 WORK_SECONDS: Final = 3.0  # for work that has been told to end
 MAX_MESSAGES: Final = 256  # from peers, in work at a time
 RESYNC_SECONDS: Final = 60.0
+LATE_NEWS_MS: Final = 120_000  # for which a request is told of after it was received, although it has ended
 HOUSEKEEPING_SECONDS: Final = 3600.0
 SHOWN_JOBS: Final = 100
 
@@ -260,7 +261,9 @@ class Node:
         return await self.ctx.store.blob(hash32)
 
     async def since(self, consumer: Address, cursor: int, limit: int) -> tuple[list[PeerMessage], int]:
-        kept = await self.ctx.store.since(consumer, cursor, limit)
+        # A verdict may be settled in the second in which a cut heals: who was behind it can still vote on it.
+        late = Millis(self.authority.now() - LATE_NEWS_MS)
+        kept = await self.ctx.store.since(consumer, cursor, limit, late)
         return [k.message for k in kept], kept[-1].cursor if kept else cursor
 
     async def attest(self, votes: tuple[Hash32, ...]) -> bytes | None:

@@ -481,6 +481,21 @@ async def test_a_peer_that_came_back_without_an_answer_is_asked_again(
         await until(lambda: away.knows(order), "the request by sync")
 
 
+async def test_a_request_that_was_settled_behind_a_cut_is_heard_of_once_it_heals() -> None:
+    """The verdict may be settled before the slower ones have asked; their votes still count."""
+    async with world(4) as net:
+        away = net.members[3]
+        for other in net.members[:3]:
+            net.hub.cut(away.address, other.address)
+        order = await net.order()
+        await net.send(order)
+        for member in net.members[:3]:
+            await member.reach(order, *DONE)
+        net.hub.heal()
+        await until(lambda: away.knows(order), "the request by sync")
+        await away.reach(order, *DONE)
+
+
 async def test_a_reorganisation_while_a_node_is_down_does_not_make_it_contradict_itself() -> None:
     """Its announcement and votes stand under the old order, which the new branch does not have any more."""
     async with world(4, confirmations=1, beacon_delay=2) as net:

@@ -69,14 +69,18 @@ class MemoryStore:
         self._check()
         return list(self._by_request.get(request_id, ()))
 
-    async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
+    async def since(
+        self, consumer: Address, cursor: int, limit: int, received_ms: Millis | None = None
+    ) -> list[Kept]:
         self._check()
         after = self._statements[cursor:]  # cursors count from 1 without gaps
-        return [k for owner, k in after if owner == consumer and self._is_open(k.request_id)][:limit]
+        found = [k for owner, k in after if owner == consumer and self._is_open(k.request_id, received_ms)]
+        return found[:limit]
 
-    def _is_open(self, request_id: Hash32) -> bool:
+    def _is_open(self, request_id: Hash32, received_ms: Millis | None = None) -> bool:
         job = self._jobs.get(request_id)
-        return job is None or job.open
+        late = job is not None and received_ms is not None and job.received_ms >= received_ms
+        return job is None or job.open or late
 
     # requests
 

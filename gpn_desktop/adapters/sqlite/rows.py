@@ -22,7 +22,7 @@ TX_PENDING: Final = 1
 TX_UNSETTLED: Final = 2
 OPEN_STATEMENTS: Final = (
     "SELECT s.cursor, s.request_id, s.consumer, s.own, s.time_ms, s.body FROM statements s "
-    "LEFT JOIN jobs j ON j.request_id = s.request_id WHERE coalesce(j.open, 1) "
+    "LEFT JOIN jobs j ON j.request_id = s.request_id WHERE (coalesce(j.open, 1) OR j.received_ms >= ?) "
 )
 
 

@@ -118,9 +118,11 @@ class SqliteStore:
         )
         return await self._read(_statements(query, request_id))
 
-    async def since(self, consumer: Address, cursor: int, limit: int) -> list[Kept]:
+    async def since(
+        self, consumer: Address, cursor: int, limit: int, received_ms: Millis | None = None
+    ) -> list[Kept]:
         query = rows.OPEN_STATEMENTS + "AND s.consumer = ? AND s.cursor > ? ORDER BY s.cursor LIMIT ?"
-        return await self._read(_statements(query, consumer, cursor, limit))
+        return await self._read(_statements(query, received_ms, consumer, cursor, limit))
 
     # requests
 
@@ -147,7 +149,7 @@ class SqliteStore:
     async def open_jobs(self) -> list[RequestMessage]:
         order = "AND s.is_request ORDER BY coalesce(j.received_ms, s.time_ms), s.cursor"
         found: dict[Hash32, RequestMessage] = {}
-        for statement in await self._read(_statements(rows.OPEN_STATEMENTS + order)):
+        for statement in await self._read(_statements(rows.OPEN_STATEMENTS + order, None)):
             if isinstance(statement.message, RequestMessage):
                 found.setdefault(statement.request_id, statement.message)
         return list(found.values())

@@ -87,6 +87,9 @@ async def everything(store: Store) -> list[Any]:
         page = await store.since(owner, 0, 3)
         rest = await store.since(owner, page[-1].cursor, 100) if page else []
         said.append([replace(k, cursor=0) for k in page + rest])
+        for received in (1, 3):
+            late = await store.since(owner, 0, 100, Millis(NOW + received))
+            said.append([replace(k, cursor=0) for k in late])
         said += [await store.ref_owner(owner, ref) for ref in "ab"]
     said += [await store.jobs_by_ref("a"), await store.open_jobs(), await store.job_count()]
     said += [await store.jobs(0, 9), await store.jobs(1, 2), await store.jobs(0, 9, "a proving")]
