@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.eip712 import keccak
 from gpn_desktop.core.messages import MAX_INLINE_BYTES, AnnouncementMessage, RequestMessage, VotesMessage
 from gpn_desktop.core.types import Address
-from gpn_desktop.services import intake, node
+from gpn_desktop.services import intake
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import Phase
 from tests.services.faults import true_proof
@@ -443,57 +442,6 @@ async def test_a_beacon_block_that_comes_back_late_brings_the_order_all_the_same
         gone = False
         net.ledger.mine()
         await until(lambda: node.entry(order).job.order != before, "another order")
-
-
-async def test_what_gossip_lost_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A member that stays connected and hears nothing; no peer appears that would be synced with."""
-    monkeypatch.setattr(node, "RESYNC_SECONDS", 0.1)
-    async with world(4) as net:
-        deaf = net.members[3]
-        await deaf.network.leave(net.consumer)
-        order = await net.order()
-        await net.send(order)
-        await until(lambda: deaf.knows(order), "the request by sync")
-
-
-async def test_a_peer_that_came_back_without_an_answer_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What was said behind a cut is heard by nothing else."""
-    monkeypatch.setattr(intake, "SYNC_PAUSES", (0.01, 0.01, 0.01))
-    async with world(4) as net:
-        away = net.members[3]
-        for other in net.members[:3]:
-            net.hub.cut(away.address, other.address)
-        order = await net.order()
-        await net.send(order)
-        ask = away.network.sync
-        asked: Counter[Address] = Counter()
-
-        async def broken(peer: Address, consumer: Address, cursor: int) -> object:
-            asked[peer] += 1
-            if asked[peer] < 4:
-                raise errors.FetchFailed("The connection ended.")
-            return await ask(peer, consumer, cursor)
-
-        away.network.sync = broken  # type: ignore[method-assign, assignment]
-        net.hub.heal()
-        await until(lambda: away.knows(order), "the request by sync")
-
-
-async def test_a_request_that_was_settled_behind_a_cut_is_heard_of_once_it_heals() -> None:
-    """The verdict may be settled before the slower ones have asked; their votes still count."""
-    async with world(4) as net:
-        away = net.members[3]
-        for other in net.members[:3]:
-            net.hub.cut(away.address, other.address)
-        order = await net.order()
-        await net.send(order)
-        for member in net.members[:3]:
-            await member.reach(order, *DONE)
-        net.hub.heal()
-        await until(lambda: away.knows(order), "the request by sync")
-        await away.reach(order, *DONE)
 
 
 async def test_a_reorganisation_while_a_node_is_down_does_not_make_it_contradict_itself() -> None:

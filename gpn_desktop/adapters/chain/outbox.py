@@ -16,7 +16,9 @@ from gpn_desktop.core.errors import FeesTooHigh
 from gpn_desktop.core.types import ZERO_HASH
 from gpn_desktop.ports.chain import TxJournal, TxRecord, TxState
 
-REMEMBERED: Final = 128  # confirmed transactions that a very deep reorganisation may bring back
+# Confirmed transactions that a very deep reorganisation may bring back, 3 KB each: at one in a block, as far
+# back as the follower tells of one.
+REMEMBERED: Final = 128
 OLDER: Final = "~"  # between an intent and what tells its older transactions apart
 UNTAKEN: Final = "not sent: "  # marks a journalled transaction that the chain node refused
 NO_NONCE: Final = -1
