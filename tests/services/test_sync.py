@@ -75,5 +75,6 @@ async def test_a_request_that_was_settled_behind_a_cut_is_voted_on_once_it_heals
         assert counted() == [0]
         net.hub.heal()
         await away.reach(order, Phase.SETTLED)
+        await until(lambda: len(away.entry(order).tally().valid_votes()) == 3, "the vote, beside two others")
         await net.advance(1)  # what was left out is looked at with each block
         await until(lambda: counted() == [1], "the vote on the chain")
