@@ -19,7 +19,6 @@ from gpn_desktop.adapters.grpc.server import GrpcOptions, GrpcServer
 from gpn_desktop.adapters.p2p.network import LibP2PNetwork
 from gpn_desktop.adapters.p2p.options import NetworkOptions
 from gpn_desktop.adapters.sqlite import SqliteStore
-from gpn_desktop.adapters.system import allocator
 from gpn_desktop.adapters.system.clock import SystemClock
 from gpn_desktop.adapters.system.deployments import FileDeploymentBook
 from gpn_desktop.adapters.system.disk import used
@@ -91,8 +90,7 @@ def _node(config: NodeConfig, key: NodeKey, extras: Extras) -> Node:
 
 
 def _furnish(config: NodeConfig, node: Node, provers: Provers) -> Node:
-    """What an operator has around it: trials of images, pausing, and a heap that does not grow."""
-    node.chores.append(allocator.keep_trim)
+    """What an operator has around it: trials of images, and pausing."""
     kept = FileDocument(config.data_dir / "pause.json")
     node.trials = _trials(config, node, provers)
     node.ledger.fiat = Fiat(FileDocument(config.data_dir / "fiat.json"), OwnRates())

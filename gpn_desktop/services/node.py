@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from gpn_desktop.core import errors
@@ -75,7 +75,6 @@ class Node:
         self._places = asyncio.Semaphore(MAX_MESSAGES)
         self._closed = False
         self.closing: list[Callable[[], Awaitable[None]]] = []  # what serves this node, closed before it
-        self.chores: list[Callable[[], Coroutine[object, object, None]]] = []  # what runs as long as it does
         self.earnings: Earnings | None = None
         self.pausing: Pausing | None = None
         self.trials: Trials | None = None  # where images are a matter of this machine
@@ -122,8 +121,6 @@ class Node:
         self.ctx.tasks.spawn(self._follow_network(), "network events")
         self.ctx.tasks.spawn(self._resync(), "sync")
         self.ctx.tasks.spawn(self._keep_house(), "housekeeping")
-        for chore in self.chores:
-            self.ctx.tasks.spawn(chore(), "chore")
         if self._following is not None:
             self.ctx.tasks.spawn(self._following.run(), "chain events")
             self.catalogue.look_again()
