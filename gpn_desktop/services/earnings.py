@@ -130,7 +130,8 @@ class Earnings:
     async def on_event(self, event: ChainEvent) -> None:
         match event:
             case NewHead(block):
-                self._let_go()
+                self.jobs.let_go()  # what the contract takes no more
+                self.settling.let_go()
                 await self.settling.settle_due()
                 await self._finalize_due(Millis(block.time * 1000))
                 self._extend_due(block.time)
@@ -454,39 +455,38 @@ class Earnings:
                 return Finalize(key, settled.finalize_at, settled.raw_records)
         return None
 
-    def _unpay(self, first_number: int) -> None:
-        """A reorganisation took payments back: what they paid is in its window again."""
-        for key, (batch, block) in list(self.paid.items()):
-            if block < first_number:
-                continue
-            del self.paid[key]
-            batch.asked = False
-            self.window.add(batch)
-            for record in batch.settled.records:
-                entry = self.jobs.entries.get(record.request_id)
-                if entry is not None:
-                    self.jobs.settle_phase(entry, Phase.SETTLED)
-
     async def _on_reorg(self, first_number: int) -> None:
         self.authority.reorged()
         await self.window.wake_since(first_number)
-        self._unpay(first_number)
         self.watch.on_reorg()
-        for key, batch in list(self.window.awake.items()):
+        paid = list(self.paid.items())
+        unpaid = [self.paid.pop(key)[0] for key, (_, block) in paid if block >= first_number]
+        for batch in (*self.window.awake.values(), *unpaid):
+            if batch.settled.block.number >= first_number:
+                self._unsettle(batch)
+        # Last, as what paid a batch may be the settlement that took its key, and is taken back as well.
+        for batch in unpaid:
             if batch.settled.block.number < first_number:
-                continue
-            self.window.remove(key)
-            for record in batch.settled.records:
-                entry = self.jobs.entries.get(record.request_id)
-                if entry is not None:
-                    entry.credited = None
-                    self.jobs.settle_phase(entry, None)
-                    self.ctx.tasks.spawn(self.accepted(entry), "settle again")
+                self._unpay(batch)
 
-    def _let_go(self) -> None:
-        """What the contract takes no more is nobody's business any longer."""
-        self.jobs.let_go()
-        self.settling.let_go()
+    def _unsettle(self, batch: Batch) -> None:
+        """A reorganisation took a settlement back: its verdicts are due again."""
+        self.window.remove(batch.settled.key)
+        for entry in self._entries(batch):
+            entry.credited = None
+            self.jobs.settle_phase(entry, None)
+            self.ctx.tasks.spawn(self.accepted(entry), "settle again")
+
+    def _unpay(self, batch: Batch) -> None:
+        """A reorganisation took a payment back: the batch is in its window again."""
+        batch.asked = False
+        self.window.add(batch)
+        for entry in self._entries(batch):
+            self.jobs.settle_phase(entry, Phase.SETTLED)
+
+    def _entries(self, batch: Batch) -> list[Entry]:
+        ids = [record.request_id for record in batch.settled.records]
+        return [self.jobs.entries[request_id] for request_id in ids if request_id in self.jobs.entries]
 
     def view(self) -> EarningsView:
         shares = list(self.window.shares())

@@ -233,6 +233,33 @@ async def test_a_reorganisation_of_the_payment_alone_puts_it_back_into_its_windo
         assert prover.node.view().earnings.in_window == 0
 
 
+async def test_a_settlement_that_paid_another_and_took_its_key_is_taken_back_with_the_payment() -> None:
+    async with world(3, settle=Terms(max_age=30)) as net:
+        prover = net.members[1]
+        (first,) = await verified(net, prover, 1, "first")
+        await net.advance(31)
+        await settled_everywhere(net, first)
+        (second,) = await verified(net, prover, 1, "second")
+        await net.advance(WINDOW + 1)
+        await settled_everywhere(net, second)
+        await prover.reach(first, Phase.PAID)
+        seen: list[tuple[Phase | None, Phase | None]] = []
+        prover.node.ctx.watchers.add(lambda: seen.append((prover.phase(first), prover.phase(second))))
+        net.ledger.hold_mining()
+        at = next(n for n, sealed in enumerate(net.ledger._chain) if pays_along(sealed))
+        net.ledger.reorganise(len(net.ledger._chain) - at)
+        await until(lambda: (Phase.SETTLED, Phase.VERIFIED) in seen, "the step back")
+        (left,) = prover.node.earnings.window.awake.values()  # type: ignore[union-attr]
+        assert [record.request_id for record in left.settled.records] == [first.id]
+        net.ledger.release_mining()
+        await settled_everywhere(net, second)
+        await prover.reach(first, Phase.PAID)
+
+
+def pays_along(sealed: Any) -> bool:
+    return any(isinstance(call, Settle) and call.pays is not None for _, _, call in sealed.mined)
+
+
 async def test_dear_gas_is_waited_for_and_not_longer_than_the_deadline() -> None:
     async with world(3, settle=Terms(max_gas=10)) as net:
         net.ledger.gas_price = 100

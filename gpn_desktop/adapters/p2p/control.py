@@ -20,6 +20,7 @@ from gpn_desktop.adapters.p2p.topics import Names
 FLOOD_WEIGHT: Final = 0.2  # strikes for a message of notes above the rate
 MAX_BACK_OFF: Final = 3600  # seconds
 MAX_WANTED: Final = 256  # different messages in one IWANT
+TOPIC_COST: Final = 10.0  # entries, of one about a topic that counts: the library begins three tasks for it
 
 
 class ControlGuard:
@@ -51,12 +52,12 @@ class ControlGuard:
 
     def admit_subscription(self, sender: ID, said: rpc_pb2.RPC.SubOpts) -> bool:
         """Whether to take note of a topic that a peer joined or left."""
-        if not self._affords(sender, 1):
+        ours = self._names.ours(said.topicid)
+        if not self._affords(sender, TOPIC_COST if ours else 1):
             return False
-        if not self._names.ours(said.topicid):
+        if not ours:
             self._tally.add(Drop.CONTROL)
-            return False
-        return True
+        return ours
 
     def _affords(self, sender: ID, cost: float) -> bool:
         peer = self._roster.address(sender)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import libp2p.network.connection.swarm_connection as swarm_connection
 import libp2p.protocol_muxer.multiselect_communicator as multiselect
@@ -35,6 +36,8 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
 from libp2p.pubsub.validators import signature_validator
 from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
+from libp2p.tools.anyio_service.trio_manager import TrioManager
+from libp2p.tools.anyio_service.trio_tasks import FunctionTask
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from gpn_desktop.adapters.p2p import muxer
@@ -92,6 +95,9 @@ def apply() -> None:
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
     # It would keep a connection that carries nothing any more, and all gossip with it.
     Yamux._measure_rtt_loop = _keep_alive  # type: ignore[method-assign]
+    # It looks for the task that begins another among all that run, three times for each topic that a peer joins.
+    FunctionTask.trio_task = FunctionTask.trio_task.setter(_note_task)  # type: ignore[method-assign]
+    TrioManager._find_parent_task = _parent_task  # type: ignore[method-assign]
     # It knows no address of a peer that comes by IPv6, whose sockets' names have four parts.
     TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
@@ -120,6 +126,7 @@ def protect(host: IHost, gossip: Pubsub, guard: GossipGuard, control: ControlGua
     _guard_notes(gossip, control)
     _reach_everybody(gossip)
     _tell_late_topics(gossip)
+    _tell_recent_once(gossip)
     # It counts from the start in seconds, so after a quick restart the first messages would repeat numbers
     # that the peers have seen, and be dropped.
     gossip.counter = time.time_ns() // 1000
@@ -193,6 +200,23 @@ def _tell_late_topics(gossip: Pubsub) -> None:
             announce(gossip, peer)
 
     vars(gossip)["_handle_new_peer"] = greet_and_tell
+
+
+def _tell_recent_once(gossip: Pubsub) -> None:
+    """Tell a peer that joins a topic of its recent messages once for each connection.
+
+    The library does so each time that the peer leaves and joins again: hundreds of messages for a note of
+    fifty bytes.
+    """
+    forget = gossip._forget_subscription
+
+    def forget_but_what_was_told(peer: ID, topic: str) -> None:
+        told = set(gossip._replayed_recent_topics.get(peer, ()))
+        forget(peer, topic)
+        if told:
+            gossip._replayed_recent_topics[peer] = told
+
+    vars(gossip)["_forget_subscription"] = forget_but_what_was_told
 
 
 def announce(gossip: Pubsub, peer: ID) -> None:
@@ -413,6 +437,25 @@ async def _pulse(connection: Yamux) -> bool:
 def check(connection: IMuxedConn) -> None:
     """Ping a connection now: there is a sign that it is dead."""
     vars(connection).setdefault("_gpn_check", trio.Event()).set()
+
+
+_note_trio_task = FunctionTask.trio_task.fset
+_tasks: WeakValueDictionary[int, FunctionTask] = WeakValueDictionary()  # by the id of their trio task
+
+
+def _note_task(self: FunctionTask, task: trio.lowlevel.Task) -> None:
+    _note_trio_task(self, task)
+    _tasks[id(task)] = self
+
+
+def _parent_task(self: TrioManager, task: trio.lowlevel.Task) -> FunctionTask | None:
+    found = _tasks.get(id(task))
+    if found is None or found.trio_task is not task:
+        return None
+    root: Any = found
+    while root.parent is not None:
+        root = root.parent
+    return found if root in self._root_tasks else None  # and not another service's
 
 
 def _remote_address(self: TrioTCPStream) -> tuple[str, int] | None:

@@ -62,8 +62,20 @@ class Attacker:
 
         return await self.on_trio(work)
 
-    async def rpc(self, rpc: Message) -> None:
-        await self.send(MESHSUB, encode_varint_prefixed(rpc.SerializeToString()))
+    async def rpc(self, *rpcs: Message) -> None:
+        await self.send(MESHSUB, b"".join(encode_varint_prefixed(rpc.SerializeToString()) for rpc in rpcs))
+
+    def handed_over(self) -> list[rpc_pb2.Message]:
+        """The gossip that the victim sends to the attacker from now on."""
+        heard: list[rpc_pb2.Message] = []
+        take = self.stack.pubsub.push_msg
+
+        async def noted(forwarder: ID, message: rpc_pb2.Message) -> None:
+            heard.append(message)
+            await take(forwarder, message)
+
+        vars(self.stack.pubsub)["push_msg"] = noted
+        return heard
 
     def envelope(self, message: PeerMessage, age: float = 0.0) -> bytes:
         return codec.envelope(message, int((time.time() - age) * 1000)).SerializeToString()

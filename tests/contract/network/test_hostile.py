@@ -174,6 +174,27 @@ async def test_bogus_control_messages(scene: Scene) -> None:
     await scene.still_works()
 
 
+async def test_leaving_and_joining_again_does_not_have_all_told_again(scene: Scene) -> None:
+    attacker, victim = scene.attacker, scene.victim
+    said = [scene.honest.decline(f"recent {n}") for n in range(20)]
+    for message in said:
+        await scene.honest.network.publish(message)
+    for message in said:
+        await victim.gets(message)
+    heard, topic = attacker.handed_over(), NAMES.topic(Kind.PROOFS, CONSUMER)
+    again = [rpc_pb2.RPC.SubOpts(subscribe=joins, topicid=topic) for joins in (False, True)]
+    own, last = attacker.node.decline("after it"), victim.decline("after that")
+    await attacker.rpc(
+        *(rpc_pb2.RPC(subscriptions=again) for _ in range(400)),
+        rpc_pb2.RPC(publish=[attacker.signed(attacker.envelope(own))]),
+    )
+    await victim.gets(own)
+    await victim.network.publish(last)
+    await attacker.node.gets(last)
+    assert len(heard) < 3 * len(said)
+    await scene.still_works()
+
+
 async def test_forged_gossip(scene: Scene) -> None:
     good = scene.attacker.envelope(scene.attacker.node.decline("never"))
     forged = []
