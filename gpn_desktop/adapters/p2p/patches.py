@@ -95,9 +95,9 @@ def apply() -> None:
     vars(tcp)["_open_reuseport_listeners"] = _open_listeners
     # It would keep a connection that carries nothing any more, and all gossip with it.
     Yamux._measure_rtt_loop = _keep_alive  # type: ignore[method-assign]
-    # It looks for the task that begins another among all that run, three times for each topic that a peer joins.
-    FunctionTask.trio_task = FunctionTask.trio_task.setter(_note_task)  # type: ignore[method-assign]
-    TrioManager._find_parent_task = _parent_task  # type: ignore[method-assign]
+    # It looks for the task that begins another among all that run: three times for each topic of a peer.
+    FunctionTask.run = _noted_run  # type: ignore[method-assign]
+    TrioManager._find_parent_task = _parent_task  # type: ignore[method-assign, assignment]
     # It knows no address of a peer that comes by IPv6, whose sockets' names have four parts.
     TrioTCPStream.get_remote_address = _remote_address  # type: ignore[method-assign]
     # It logs to the root logger, which makes Python install a handler that nobody asked for.
@@ -439,18 +439,18 @@ def check(connection: IMuxedConn) -> None:
     vars(connection).setdefault("_gpn_check", trio.Event()).set()
 
 
-_note_trio_task = FunctionTask.trio_task.fset
+_run_task = FunctionTask.run
 _tasks: WeakValueDictionary[int, FunctionTask] = WeakValueDictionary()  # by the id of their trio task
 
 
-def _note_task(self: FunctionTask, task: trio.lowlevel.Task) -> None:
-    _note_trio_task(self, task)
-    _tasks[id(task)] = self
+async def _noted_run(self: FunctionTask) -> None:
+    _tasks[id(trio.lowlevel.current_task())] = self
+    await _run_task(self)
 
 
 def _parent_task(self: TrioManager, task: trio.lowlevel.Task) -> FunctionTask | None:
     found = _tasks.get(id(task))
-    if found is None or found.trio_task is not task:
+    if found is None or found.trio_task is not task:  # an id is given again
         return None
     root: Any = found
     while root.parent is not None:
