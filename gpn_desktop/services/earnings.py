@@ -165,8 +165,6 @@ class Earnings:
             case Reorged(first_number):
                 await self.ctx.store.ledger_undo(first_number)
                 await self._on_reorg(first_number)
-            case _:
-                pass
 
     async def _remember(self, head: int) -> None:
         """Where a restart has to read on from: no later than the oldest settlement that is still open."""
@@ -444,9 +442,10 @@ class Earnings:
         self.ctx.emit("withdrawn", {"amount": str(event.amount)})
         self.ctx.changed()
 
-    def _finished(self) -> Finalize | None:
+    async def _finished(self) -> Finalize | None:
         """A batch of this node's own whose window is over, to be paid by its next settlement."""
         now = self.authority.now()
+        await self.window.wake_finished(now // 1000)
         for key, batch in self.window.awake.items():
             settled = batch.settled
             free = not batch.asked and batch.along + ALONG_MS <= now

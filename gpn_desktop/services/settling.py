@@ -72,7 +72,7 @@ class Settling:
     authority: ChainAuthority
     jobs: Jobs
     submit: Submit
-    finished: Callable[[], Finalize | None]
+    finished: Callable[[], Awaitable[Finalize | None]]
     due: dict[Hash32, Due] = field(default_factory=dict)
     _sent: dict[Hash32, tuple[Hash32, ...]] = field(default_factory=dict)  # the requests by transaction
     _skipped: dict[Hash32, list[EntrySkipped]] = field(default_factory=dict)
@@ -231,7 +231,7 @@ class Settling:
 
     async def _call(self, entries: tuple[SettlementEntry, ...], part: list[Due]) -> Settle | SettleAttested:
         """One signature of each verifier where that is better, single votes elsewhere."""
-        pays = self.finished()
+        pays = await self.finished()
         votes = await self._attested(entries, part) if len(entries) > 1 else ()
         if votes:
             return SettleAttested(entries, votes, pays)

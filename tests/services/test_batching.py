@@ -240,6 +240,7 @@ async def test_a_settlement_that_paid_another_and_took_its_key_is_taken_back_wit
         await net.advance(31)
         await settled_everywhere(net, first)
         (second,) = await verified(net, prover, 1, "second")
+        await until(lambda: second.id in prover.node.earnings.due, "the verdict")  # type: ignore[union-attr]
         await net.advance(WINDOW + 1)
         await settled_everywhere(net, second)
         await prover.reach(first, Phase.PAID)
@@ -302,6 +303,7 @@ async def test_a_settlement_pays_an_earlier_batch_along() -> None:
         await net.advance(31)
         await settled_everywhere(net, first)
         (second,) = await verified(net, prover, 1, "second")
+        await until(lambda: second.id in prover.node.earnings.due, "the verdict")  # type: ignore[union-attr]
         await net.advance(WINDOW + 1)
         await settled_everywhere(net, second)
         await prover.reach(first, Phase.PAID)
