@@ -312,9 +312,23 @@ class Node:
             if row is None:
                 raise errors.UnknownRequest("No such request is known here.")
             yield view_of_row(row)
-            return
+            if not row.open:
+                return
+            entry = await self._in_work(request_id)
         async for view in self._watch_entry(entry):
             yield view
+
+    async def _in_work(self, request_id: Hash32) -> Entry:
+        """An open request whose summary was written a moment before it is taken up."""
+        changed = asyncio.Event()
+        undo = self.subscribe(changed.set)
+        try:
+            while (entry := self.book.entries.get(request_id)) is None:
+                changed.clear()
+                await changed.wait()
+            return entry
+        finally:
+            undo()
 
     async def _watch_entry(self, entry: Entry) -> AsyncIterator[JobView]:
         changed = asyncio.Event()

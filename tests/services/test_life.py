@@ -14,6 +14,7 @@ from gpn_desktop.core import errors
 from gpn_desktop.core.types import Gwei, Wei, hex0x
 from gpn_desktop.ports.calls import Deposit
 from gpn_desktop.ports.chain import ConsumerInfo
+from gpn_desktop.ports.store import JobRow
 from gpn_desktop.services import jobs
 from gpn_desktop.services.consumer import Order
 from gpn_desktop.services.views import JobView, Phase
@@ -119,6 +120,30 @@ async def test_an_old_request_is_seen_from_its_summary(monkeypatch: pytest.Monke
         row = await net.members[0].disk.platter.job(old.id)
         assert row is not None
         assert row.phase == "paid"
+
+
+async def test_watching_begins_before_a_request_that_was_written_is_taken_up() -> None:
+    async with world(3) as net:
+        watcher = net.members[1]
+        order, written, go_on = await net.order(), asyncio.Event(), asyncio.Event()
+        put = watcher.node.ctx.store.put_job
+
+        async def put_and_wait(row: JobRow) -> None:
+            await put(row)
+            written.set()
+            await go_on.wait()
+
+        vars(watcher.node.ctx.store)["put_job"] = put_and_wait
+        await net.send(order, net.members[0])
+        await written.wait()
+        views = watcher.node.watch(order.id)
+        assert (await anext(views)).phase is Phase.WAITING
+        go_on.set()
+        async with asyncio.timeout(10):
+            async for view in views:
+                if view.phase in DONE:
+                    break
+        assert view.phase in DONE
 
 
 async def test_a_watched_request_stays_until_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
