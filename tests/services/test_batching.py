@@ -233,17 +233,23 @@ async def test_a_reorganisation_of_the_payment_alone_puts_it_back_into_its_windo
         assert prover.node.view().earnings.in_window == 0
 
 
+async def one_paid_by_another(net: World, prover: Member) -> list[Order]:
+    """Two requests, of which the second one's settlement paid the first one's."""
+    (first,) = await verified(net, prover, 1, "first")
+    await net.advance(31)
+    await settled_everywhere(net, first)
+    (second,) = await verified(net, prover, 1, "second")
+    await until(lambda: second.id in prover.node.earnings.due, "the verdict")  # type: ignore[union-attr]
+    await net.advance(WINDOW + 1)
+    await settled_everywhere(net, second)
+    await prover.reach(first, Phase.PAID)
+    return [first, second]
+
+
 async def test_a_settlement_that_paid_another_and_took_its_key_is_taken_back_with_the_payment() -> None:
     async with world(3, settle=Terms(max_age=30)) as net:
         prover = net.members[1]
-        (first,) = await verified(net, prover, 1, "first")
-        await net.advance(31)
-        await settled_everywhere(net, first)
-        (second,) = await verified(net, prover, 1, "second")
-        await until(lambda: second.id in prover.node.earnings.due, "the verdict")  # type: ignore[union-attr]
-        await net.advance(WINDOW + 1)
-        await settled_everywhere(net, second)
-        await prover.reach(first, Phase.PAID)
+        first, second = await one_paid_by_another(net, prover)
         seen: list[tuple[Phase | None, Phase | None, list[Hash32]]] = []
         prover.node.ctx.watchers.add(
             lambda: seen.append((prover.phase(first), prover.phase(second), in_window(prover)))
@@ -299,14 +305,7 @@ async def test_what_costs_more_than_it_brings_is_left_and_said_so() -> None:
 async def test_a_settlement_pays_an_earlier_batch_along() -> None:
     async with world(3, settle=Terms(max_age=30)) as net:
         prover = net.members[1]
-        (first,) = await verified(net, prover, 1, "first")
-        await net.advance(31)
-        await settled_everywhere(net, first)
-        (second,) = await verified(net, prover, 1, "second")
-        await until(lambda: second.id in prover.node.earnings.due, "the verdict")  # type: ignore[union-attr]
-        await net.advance(WINDOW + 1)
-        await settled_everywhere(net, second)
-        await prover.reach(first, Phase.PAID)
+        await one_paid_by_another(net, prover)
         assert prover.sent("finalize:") == []
         last = settlements(net)[-1]
         assert isinstance(last, Settle)
