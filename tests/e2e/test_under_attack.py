@@ -19,7 +19,8 @@ import statistics
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -92,11 +93,18 @@ class Siege:
             taken = await self.pace()
             if taken <= allowed(usual):
                 return usual, taken
-            self.attacker.send_signal(signal.SIGSTOP)
-            await self.request()  # meanwhile the victim finishes what it has got of the attack
-            usual = await self.pace()
-            self.attacker.send_signal(signal.SIGCONT)
+            with self.stopped():
+                await self.request()  # meanwhile the victim finishes what it has got of the attack
+                usual = await self.pace()
         return usual, await self.pace()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        self.attacker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.attacker.send_signal(signal.SIGCONT)
 
     def target(self, number: int, bystander: int) -> Target:
         domain = self.net.ledger.domain
